@@ -1,0 +1,170 @@
+"""Finding files: by name, by hash, by package, by label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from channeld.catalog import labels
+from channeld.catalog import tables as t
+from channeld.catalog.channels import Channel
+from channeld.catalog.rejections import CandidateAmbiguous, FileMissing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a channel as the catalog knows it."""
+
+    id: int
+    channel_id: int
+    subdir: str
+    filename: str
+    name: str
+    artifact_id: int
+    sha256: str
+    md5: str
+    size: int
+    version: str
+    broken: bool
+    uploaded_ms: int
+    uploaded_by: str
+    deleted_ms: int | None
+
+
+_STORED = sa.select(
+    t.files.c.id,
+    t.files.c.channel_id,
+    t.files.c.subdir,
+    t.files.c.filename,
+    t.files.c.name,
+    t.files.c.artifact_id,
+    t.artifacts.c.sha256,
+    t.artifacts.c.md5,
+    t.artifacts.c.size,
+    t.artifacts.c.version,
+    t.files.c.broken,
+    t.files.c.uploaded_ms,
+    t.files.c.uploaded_by,
+    t.files.c.deleted_ms,
+).join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
+
+
+def _stored(row: Any) -> StoredFile:
+    return StoredFile(**row._mapping)
+
+
+def candidates(
+    connection: Connection, channel: Channel, subdir: str, filename: str, *, deleted: bool = False
+) -> list[StoredFile]:
+    """List what the channel holds under a file name, oldest first: one file, in a staging channel perhaps more."""
+    query = _STORED.where(
+        t.files.c.channel_id == channel.id, t.files.c.subdir == subdir, t.files.c.filename == filename
+    ).order_by(t.files.c.id)
+    if not deleted:
+        query = query.where(t.files.c.deleted_ms.is_(None))
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def get(connection: Connection, channel: Channel, subdir: str, filename: str, sha256: str = "") -> StoredFile:
+    """Look up one file, in a staging channel by its hash where there are several.
+
+    Raises:
+        FileMissing: nothing of that name (and hash) is there.
+        CandidateAmbiguous: there are several candidates, and no hash was given.
+    """
+    found = candidates(connection, channel, subdir, filename)
+    if sha256:
+        found = [file for file in found if file.sha256 == sha256]
+    if not found:
+        raise FileMissing(channel.name, subdir, filename)
+    if len(found) > 1:
+        raise CandidateAmbiguous(channel.name, subdir, filename, tuple(file.sha256 for file in found))
+    return found[0]
+
+
+def newest(
+    connection: Connection, channel: Channel, subdir: str, filename: str, label_id: int | None = None
+) -> StoredFile | None:
+    """Return what a download of that name gets: the file, or one of its candidates.
+
+    Of several it is the one that the label's view shows, so that its bytes are those that the index promises; the
+    newest where the view shows none of them, or no label is given.
+    """
+    found = candidates(connection, channel, subdir, filename)
+    if len(found) > 1 and label_id is not None:
+        carrying = _carrying(connection, found, label_id)
+        found.sort(key=lambda file: (file.id in carrying, not file.broken, file.id))
+    return found[-1] if found else None
+
+
+def _carrying(connection: Connection, found: list[StoredFile], label_id: int) -> set[int]:
+    """Return the ids of those files that carry a label."""
+    table = t.file_labels
+    query = sa.select(table.c.file_id).where(
+        table.c.label_id == label_id, table.c.file_id.in_([file.id for file in found]), table.c.active
+    )
+    return set(connection.execute(query).scalars())
+
+
+def by_id(connection: Connection, file_id: int) -> StoredFile:
+    """Look one file up by its row id."""
+    return _stored(connection.execute(_STORED.where(t.files.c.id == file_id)).one())
+
+
+def label_names_of(connection: Connection, file_id: int) -> list[str]:
+    """List the labels that a file carries, by name."""
+    query = (
+        sa.select(t.labels.c.name)
+        .join(t.file_labels, t.file_labels.c.label_id == t.labels.c.id)
+        .where(t.file_labels.c.file_id == file_id, t.file_labels.c.active)
+        .order_by(t.labels.c.name)
+    )
+    return list(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files an action is about; an empty field selects all. At least one field is set."""
+
+    subdir: str = ""
+    filename: str = ""
+    sha256: str = ""
+    name: str = ""
+    version: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not any((self.filename, self.name, self.label)):
+            raise ValueError("A selection names a file, a package or a label.")
+
+
+def select(connection: Connection, channel: Channel, selection: Selection) -> list[StoredFile]:
+    """List the files that a selection means, by subdir and name; the newest candidate where several fit.
+
+    Raises:
+        FileMissing: a file was named, and is not there.
+        LabelMissing: a label was named, and is not there.
+    """
+    query = _STORED.where(t.files.c.channel_id == channel.id, t.files.c.deleted_ms.is_(None))
+    for column, value in (
+        (t.files.c.subdir, selection.subdir),
+        (t.files.c.filename, selection.filename),
+        (t.files.c.name, selection.name),
+        (t.artifacts.c.version, selection.version),
+        (t.artifacts.c.sha256, selection.sha256),
+    ):
+        if value:
+            query = query.where(column == value)
+    if selection.label:
+        label = labels.get(connection, channel, selection.label)
+        query = query.join(t.file_labels, t.file_labels.c.file_id == t.files.c.id).where(
+            t.file_labels.c.label_id == label.id, t.file_labels.c.active
+        )
+    rows = connection.execute(query.order_by(t.files.c.subdir, t.files.c.filename, t.files.c.id))
+    found = {(row.subdir, row.filename): _stored(row) for row in rows}
+    if selection.filename and not found:
+        raise FileMissing(channel.name, selection.subdir, selection.filename)
+    return list(found.values())

@@ -1,0 +1,56 @@
+"""A database in trouble, told as ``Unavailable``: the one place where SQLAlchemy's errors are translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from channeld.errors import Unavailable
+
+#: What SQLAlchemy raises about the data or the statement, not about the state of the database.
+_ABOUT_DATA = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError)
+
+
+@dataclass(eq=False)
+class CatalogUnavailable(Unavailable):
+    """The database did not do its work; nothing of the transaction was kept."""
+
+    problem: str
+
+    advice: ClassVar[str] = "Nothing was changed; try again shortly."
+
+    def sentence(self) -> str:
+        return f"The catalog is not available: {self.problem}."
+
+
+@dataclass(eq=False)
+class CommitUncertain(CatalogUnavailable):
+    """The connection to the server broke between COMMIT and its answer."""
+
+    advice: ClassVar[str] = "Try again shortly: what was done already is found and left as it is."
+
+    def sentence(self) -> str:
+        return f"Whether the catalog kept the change is not known: {self.problem}."
+
+
+@contextmanager
+def unavailable_on_error() -> Iterator[None]:
+    """Turn what SQLAlchemy raises for a database in trouble into ``CatalogUnavailable``."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if isinstance(error, _ABOUT_DATA):
+            raise
+        raise CatalogUnavailable(problem_of(error)) from error
+    except sa.exc.TimeoutError as error:
+        raise CatalogUnavailable("every connection is in use") from error
+
+
+def problem_of(error: BaseException) -> str:
+    """Say in a few words what went wrong: the database's own first line, without the statement and its values."""
+    said = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
+    return said.strip().partition("\n")[0].rstrip(".") or type(error).__name__

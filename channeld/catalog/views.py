@@ -1,0 +1,389 @@
+"""Views and their generations: what is dirty, what a view shows, and the flip that publishes.
+
+``(channel, label, subdir)`` is a view; subdir "" is the view of the label's channel-level documents. A render reads
+one snapshot: ``dirty_work`` and ``view_rows`` on the same connection. ``flip`` then moves the pointers of all views of
+the work in one transaction and deletes exactly the dirty rows that the snapshot had: what came in meanwhile stays.
+Both take rows in one order (lease, channel, labels, views), so that no two transactions wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from channeld.catalog import leases, shards
+from channeld.catalog import tables as t
+from channeld.catalog.labels import BROKEN
+from channeld.catalog.shards import NewShard
+from channeld.errors import Unavailable
+
+_CHUNK = 500  # names in one IN list, below every database's limit of parameters
+_ROWS_AT_ONCE = 2000  # rows of a whole view that are held in memory together
+
+
+@dataclass(frozen=True, slots=True)
+class ViewKey:
+    """Names one view, with the row ids that its queries use."""
+
+    channel_id: int
+    label_id: int
+    subdir: str
+    channel: str
+    label: str
+    #: Whether names that left the view are listed under ``removed`` (standard channels, not staging ones).
+    lists_removed: bool = True
+
+    @property
+    def shows_broken(self) -> bool:
+        return self.label == BROKEN
+
+
+@dataclass(frozen=True, slots=True)
+class ViewWork:
+    """What has changed in one view since its generation."""
+
+    key: ViewKey
+    #: Changed files, or None when the whole view is to be derived again.
+    filenames: frozenset[str] | None
+    #: Package names of those files.
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DirtyWork:
+    """Everything dirty in one channel, as one snapshot saw it."""
+
+    channel_id: int
+    channel: str
+    revision: int
+    dirty_ids: tuple[int, ...]
+    since_ms: int
+    views: tuple[ViewWork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """What one file name is in a view."""
+
+    filename: str
+    name: str
+    section: str
+    record: bytes
+    run_exports: bytes
+    indexed_ms: int
+    artifact_id: int
+    #: In repodata.json.
+    shown: bool
+    #: In repodata_from_packages.json: shown, or hidden by nothing but the label ``broken``.
+    labelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A published rendering of a view."""
+
+    view_id: int
+    number: int
+    revision: int
+    published_ms: int
+    documents: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Move one view's pointer: from the generation it was rendered on, to the next."""
+
+    key: ViewKey
+    old_generation: int
+    documents: bytes
+    #: Shards that the new generation lists and its predecessor did not.
+    new_shards: Sequence[NewShard] = field(default=())
+
+
+@dataclass(eq=False)
+class FlipRefused(Unavailable):
+    """Another writer moved the view, or took the lease, since the render began."""
+
+    view: str
+
+    advice: ClassVar[str] = "What was rendered is thrown away; the change is rendered again."
+
+    def sentence(self) -> str:
+        return f"The view {self.view} was published by another writer meanwhile."
+
+
+def dirty_channels(connection: Connection) -> list[tuple[int, str]]:
+    """List the channels that have dirty views, longest waiting first, as (id, name)."""
+    query = (
+        sa.select(t.channels.c.id, t.channels.c.name)
+        .join(t.dirty, t.dirty.c.channel_id == t.channels.c.id)
+        .group_by(t.channels.c.id, t.channels.c.name)
+        .order_by(sa.func.min(t.dirty.c.id))
+    )
+    return [(row.id, row.name) for row in connection.execute(query)]
+
+
+def dirty_work(connection: Connection, channel_id: int) -> DirtyWork | None:
+    """Collect everything dirty in a channel; None when nothing is."""
+    channel = connection.execute(sa.select(t.channels).where(t.channels.c.id == channel_id)).first()
+    rows = connection.execute(
+        sa.select(t.dirty, t.labels.c.name.label("label"))
+        .join(t.labels, t.labels.c.id == t.dirty.c.label_id)
+        .where(t.dirty.c.channel_id == channel_id)
+    ).all()
+    if channel is None or not rows:
+        return None
+    lists_removed = channel.kind == "standard"
+    gathered: dict[ViewKey, tuple[set[str], set[str]]] = {}
+    for row in rows:
+        key = ViewKey(channel_id, row.label_id, row.subdir, channel.name, row.label, lists_removed)
+        filenames, names = gathered.setdefault(key, (set(), set()))
+        filenames.add(row.filename)
+        names.add(row.name)
+    views = tuple(
+        ViewWork(key, None if "" in filenames else frozenset(filenames), frozenset(names - {""}))
+        for key, (filenames, names) in sorted(gathered.items(), key=lambda i: (i[0].label, i[0].subdir))
+    )
+    return DirtyWork(
+        channel_id,
+        channel.name,
+        channel.revision,
+        tuple(row.id for row in rows),
+        min(row.since_ms for row in rows),
+        views,
+    )
+
+
+_ROWS = (
+    sa.select(
+        t.file_labels.c.filename,
+        t.file_labels.c.active,
+        t.file_labels.c.indexed_ms,
+        t.files.c.name,
+        t.files.c.broken,
+        t.files.c.deleted_ms,
+        t.files.c.artifact_id,
+        t.artifacts.c.section,
+        t.artifacts.c.record,
+        t.artifacts.c.run_exports,
+    )
+    .join(t.files, t.files.c.id == t.file_labels.c.file_id)
+    .join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
+    # Of several candidates the newest that carries the label and is not broken is the one that is shown: it comes
+    # last. The same rule finds the bytes for a download (``selection.newest``).
+    .order_by(t.file_labels.c.filename, t.file_labels.c.active, ~t.files.c.broken, t.file_labels.c.file_id)
+)
+
+
+def view_rows(
+    connection: Connection, key: ViewKey, filenames: frozenset[str] | None = None
+) -> Iterator[ViewRow]:
+    """Yield what the view knows of each file name, sorted; of the given names, or of all (streamed)."""
+    base = _ROWS.where(t.file_labels.c.label_id == key.label_id, t.file_labels.c.subdir == key.subdir)
+    if filenames is None:
+        # of the statement, not of the connection: those would hold for everything else that the snapshot is asked
+        yield from _fold(key, connection.execute(base.execution_options(yield_per=_ROWS_AT_ONCE)))
+        return
+    ordered = sorted(filenames)
+    for start in range(0, len(ordered), _CHUNK):
+        chunk = ordered[start : start + _CHUNK]
+        yield from _fold(key, connection.execute(base.where(t.file_labels.c.filename.in_(chunk))))
+
+
+def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -> Iterator[ViewRow]:
+    """Yield what the view knows of the files of some packages, sorted by file name in each chunk of names."""
+    ordered = sorted(names)
+    for start in range(0, len(ordered), _CHUNK):
+        chunk = ordered[start : start + _CHUNK]
+        query = _ROWS.where(
+            t.files.c.channel_id == key.channel_id,
+            t.files.c.name.in_(chunk),
+            t.files.c.subdir == key.subdir,
+            t.file_labels.c.label_id == key.label_id,
+        )
+        yield from _fold(key, connection.execute(query))
+
+
+def _fold(key: ViewKey, rows: sa.CursorResult[Any]) -> Iterator[ViewRow]:
+    """Keep the last row of each file name."""
+    last: sa.Row[Any] | None = None
+    for row in rows:
+        if last is not None and last.filename != row.filename:
+            yield _view_row(key, last)
+        last = row
+    if last is not None:
+        yield _view_row(key, last)
+
+
+def _view_row(key: ViewKey, row: sa.Row[Any]) -> ViewRow:
+    labelled = bool(row.active) and row.deleted_ms is None
+    return ViewRow(
+        filename=row.filename,
+        name=row.name,
+        section=row.section,
+        record=row.record,
+        run_exports=row.run_exports,
+        indexed_ms=row.indexed_ms,
+        artifact_id=row.artifact_id,
+        shown=labelled and (not row.broken or key.shows_broken),
+        labelled=labelled,
+    )
+
+
+def current(connection: Connection, label_id: int, subdir: str) -> Generation | None:
+    """Return the generation that a view's pointer names; None before its first one."""
+    query = (
+        sa.select(t.generations)
+        .join(
+            t.views,
+            sa.and_(t.views.c.id == t.generations.c.view_id, t.views.c.generation == t.generations.c.number),
+        )
+        .where(t.views.c.label_id == label_id, t.views.c.subdir == subdir)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Generation(row.view_id, row.number, row.revision, row.published_ms, row.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A view of a label, and since when it shows which revision."""
+
+    subdir: str
+    number: int
+    revision: int
+    published_ms: int
+    documents: bytes
+
+
+def published(connection: Connection, label_id: int) -> list[Published]:
+    """List the published views of a label by subdir, the channel-level one ("") first."""
+    query = (
+        sa.select(t.views.c.subdir, t.generations)
+        .join(
+            t.generations,
+            sa.and_(t.views.c.id == t.generations.c.view_id, t.views.c.generation == t.generations.c.number),
+        )
+        .where(t.views.c.label_id == label_id)
+        .order_by(t.views.c.subdir)
+    )
+    return [
+        Published(row.subdir, row.number, row.revision, row.published_ms, row.documents)
+        for row in connection.execute(query)
+    ]
+
+
+def flip(
+    connection: Connection,
+    work: DirtyWork,
+    flips: Sequence[Flip],
+    epoch: int,
+    now_ms: int,
+    *,
+    unchanged: Collection[ViewKey] = (),
+) -> dict[ViewKey, int]:
+    """Publish: move every pointer, or raise and move none. Returns the new generation numbers.
+
+    ``unchanged`` names views of the work whose documents came out as they were; they need no new generation.
+
+    Raises:
+        FlipRefused: the lease has another epoch, or a view is not at the generation that it was rendered on.
+        ValueError: a view of the work is neither flipped nor unchanged; it would never be rendered again.
+    """
+    missing = {one.key for one in work.views} - {one.key for one in flips} - set(unchanged)
+    if missing:
+        raise ValueError(f"Dirty views are not published: {sorted(map(_name, missing))}")
+    ordered = sorted(flips, key=lambda one: (one.key.label_id, one.key.subdir))
+    if ordered and not leases.hold_epoch(connection, leases.INDEXER, epoch):
+        raise FlipRefused(_name(ordered[0].key))
+    _keep_places(connection, ordered)
+    numbers = {}
+    for one in ordered:
+        numbers[one.key] = _flip_view(connection, work, one, epoch, now_ms)
+        if one.new_shards:
+            shards.keep(connection, one.key.channel_id, one.new_shards)
+    for start in range(0, len(work.dirty_ids), _CHUNK):
+        chunk = work.dirty_ids[start : start + _CHUNK]
+        connection.execute(t.dirty.delete().where(t.dirty.c.id.in_(chunk)))
+    return numbers
+
+
+def _name(key: ViewKey) -> str:
+    return f"{key.channel}/{key.label}/{key.subdir}"
+
+
+def _keep_places(connection: Connection, flips: Sequence[Flip]) -> None:
+    """Keep the channels and labels of the views from being deleted; refuse when one is gone already.
+
+    Without this, a deletion could wait for a view that the flip holds, and the flip for the deletion.
+    """
+    for table, ids in (
+        (t.channels, {one.key.channel_id: one.key for one in flips}),
+        (t.labels, {one.key.label_id: one.key for one in flips}),
+    ):
+        for row_id, key in sorted(ids.items()):
+            there = sa.select(table.c.id).where(table.c.id == row_id)
+            if connection.execute(there.with_for_update(read=True, key_share=True)).first() is None:
+                raise FlipRefused(_name(key))
+
+
+def _flip_view(connection: Connection, work: DirtyWork, one: Flip, epoch: int, now_ms: int) -> int:
+    number = one.old_generation + 1
+    if one.old_generation == 0:
+        view_id = _first_pointer(connection, one, epoch)
+    else:
+        view_id = _move_pointer(connection, one, epoch)
+        connection.execute(
+            t.generations.update()
+            .where(t.generations.c.view_id == view_id, t.generations.c.number == one.old_generation)
+            .values(retired_ms=now_ms)
+        )
+    connection.execute(
+        t.generations.insert().values(
+            view_id=view_id,
+            number=number,
+            revision=work.revision,
+            published_ms=now_ms,
+            documents=one.documents,
+        )
+    )
+    return number
+
+
+def _first_pointer(connection: Connection, one: Flip, epoch: int) -> int:
+    values = {
+        "channel_id": one.key.channel_id,
+        "label_id": one.key.label_id,
+        "subdir": one.key.subdir,
+        "generation": 1,
+        "epoch": epoch,
+    }
+    try:
+        with connection.begin_nested():
+            result = connection.execute(t.views.insert().values(**values).returning(t.views.c.id))
+            return int(result.scalar_one())
+    except sa.exc.IntegrityError:  # somebody else published the first one
+        raise FlipRefused(_name(one.key)) from None
+
+
+def _move_pointer(connection: Connection, one: Flip, epoch: int) -> int:
+    moved = (
+        t.views.update()
+        .where(
+            t.views.c.label_id == one.key.label_id,
+            t.views.c.subdir == one.key.subdir,
+            t.views.c.generation == one.old_generation,
+            t.views.c.epoch <= epoch,
+        )
+        .values(generation=one.old_generation + 1, epoch=epoch)
+        .returning(t.views.c.id)
+    )
+    view_id = connection.execute(moved).scalar()
+    if view_id is None:
+        raise FlipRefused(_name(one.key))
+    return int(view_id)

@@ -1,0 +1,1 @@
+"""What conda says: names, archives, records, documents. Pure: bytes in, values out."""

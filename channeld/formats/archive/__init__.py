@@ -1,0 +1,1 @@
+"""Package files as archives: what is in them, read without trusting them."""

@@ -1,0 +1,168 @@
+"""What channeldata.json needs of a package (CEP 38), read as conda-index reads it.
+
+From about.json the texts and links, from the rendered recipe its source, from paths.json whether prefixes are
+replaced and scripts are run. Nothing here can make a package be refused: what is broken says nothing.
+
+conda-index takes no source from a recipe that lists several; CEP 38 has a list of URLs, and so has this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from channeld.formats.archive.info import ABOUT, PATHS, RECIPES, InfoFiles, read_info
+from channeld.formats.archive.limits import Limits
+from channeld.formats.archive.plainyaml import load_plain_yaml
+from channeld.formats.names import FileName, Naming
+
+#: What channeldata.json may say of a package in words and links (conda-index's CHANNELDATA_FIELDS).
+ABOUT_FIELDS: Final = (
+    "commits",
+    "description",
+    "dev_url",
+    "doc_source_url",
+    "doc_url",
+    "home",
+    "icon_hash",
+    "icon_url",
+    "identifiers",
+    "keywords",
+    "license",
+    "recipe_origin",
+    "reference_package",
+    "summary",
+    "tags",
+)
+#: Keys of a recipe's source that channeldata.json has as ``source_<key>``.
+SOURCE_FIELDS: Final = ("url", "git_url", "git_tag", "git_rev")
+
+#: Bytes of JSON that one field of about.json may take. Descriptions are sometimes a whole README.
+_FIELD_LIMIT: Final = 64 * 1024
+#: Without one of these, paths.json tells nothing that is asked here.
+_TELLING: Final = (b"prefix_placeholder", b"etc/conda/", b"link.", b"\\")
+#: conda-index's "*/.*-post-link.*", with fnmatch's meaning of "*": also across slashes.
+_SCRIPTS: Final = {
+    action: re.compile(rf".*/\..*-{action}\..*", re.DOTALL)
+    for action in ("pre-link", "post-link", "pre-unlink")
+}
+#: A line of a recipe that begins in column 0 and is no item of a list: the next top-level key.
+_NEXT_KEY: Final = re.compile(rb"\n(?=[^ \t\r\n#-])")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """What one package adds to the entry of its name in channeldata.json.
+
+    ``about`` has ``ABOUT_FIELDS`` of about.json, ``source`` has ``SOURCE_FIELDS`` of the recipe; both only what there
+    is. Ready for JSON.
+    """
+
+    about: Mapping[str, Any]
+    source: Mapping[str, Any]
+    activate_d: bool = False
+    deactivate_d: bool = False
+    binary_prefix: bool = False
+    text_prefix: bool = False
+    post_link: bool = False
+    pre_link: bool = False
+    pre_unlink: bool = False
+
+
+def read_channel_facts(
+    file: BinaryIO, filename: FileName, naming: Naming = Naming.STRICT, limits: Limits | None = None
+) -> ChannelFacts:
+    """Read the facts out of a package file.
+
+    Raises:
+        BadArchive: as for ``channeld.formats.archive.info.read_info``.
+    """
+    return channel_facts(read_info(file, filename, naming, limits))
+
+
+def channel_facts(info: InfoFiles) -> ChannelFacts:
+    """Derive the facts from the files of ``info/``. Of a package that has been inspected already: no second reading."""
+    about = _json_object(info.get(ABOUT, b"{}"))
+    return ChannelFacts(
+        about={field: about[field] for field in ABOUT_FIELDS if about.get(field) and _fits(about[field])},
+        source=_source(info),
+        **_path_facts(info.get(PATHS, b"{}")),
+    )
+
+
+def _fits(value: object) -> bool:
+    try:
+        return len(orjson.dumps(value)) <= _FIELD_LIMIT
+    except orjson.JSONEncodeError:
+        return False  # nested deeper than orjson writes
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _source(info: InfoFiles) -> dict[str, Any]:
+    """Return the source of the recipe that the archive has first.
+
+    Only the lines of that key are parsed: 60 µs instead of 3 ms. Recipes in packages are written in blocks, by
+    conda-build; of one that is not, nothing is said.
+    """
+    recipe = b"\n" + next((data for path, data in info.items() if path in RECIPES), b"")
+    start = recipe.find(b"\nsource:")
+    if start < 0:
+        return {}
+    end = _NEXT_KEY.search(recipe, start + 1)
+    document = load_plain_yaml(recipe[start + 1 : end.start() + 1 if end else len(recipe)])
+    source = document.get("source") if isinstance(document, dict) else None
+    if isinstance(source, list):
+        urls = [url for entry in source if isinstance(entry, dict) for url in _texts(entry.get("url"))]
+        return {"url": urls} if urls else {}
+    if not isinstance(source, dict):
+        return {}
+    found = {field: _text_or_texts(source.get(field)) for field in SOURCE_FIELDS}
+    return {field: value for field, value in found.items() if value}
+
+
+def _texts(value: object) -> Iterable[str]:
+    """Return the strings in a value. Templates that were never rendered say nothing."""
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str) and text and "{{" not in text]
+
+
+def _text_or_texts(value: object) -> str | list[str] | None:
+    texts = list(_texts(value))
+    if isinstance(value, list):
+        return texts or None
+    return texts[0] if texts else None
+
+
+def _path_facts(data: bytes) -> dict[str, bool]:
+    """Tell from paths.json what an installation does besides linking (conda-index: _cache_post_install_details)."""
+    if not any(word in data for word in _TELLING):
+        return {}
+    facts: dict[str, bool] = {}
+    entries = _json_object(data).get("paths")
+    for entry in entries if isinstance(entries, list) else ():
+        path = entry.get("_path") if isinstance(entry, dict) else None
+        if not isinstance(path, str):
+            continue
+        if entry.get("prefix_placeholder"):
+            mode = entry.get("file_mode")
+            if mode in {"binary", "text"}:
+                facts[f"{mode}_prefix"] = True
+        for folder in ("activate", "deactivate"):
+            if path.startswith(f"etc/conda/{folder}.d"):
+                facts[f"{folder}_d"] = True
+        if "link." in path:
+            facts.update(
+                {action.replace("-", "_"): True for action, form in _SCRIPTS.items() if form.match(path)}
+            )
+    return facts

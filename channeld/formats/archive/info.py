@@ -1,0 +1,89 @@
+"""Reading ``info/`` out of a package, of either format, in one pass and with constant memory.
+
+Of a ``.conda`` the zip directory, metadata.json and the info part are read, never the payload. A ``.tar.bz2`` is read
+to its end: a later second ``info/index.json`` would win where the package is extracted, and it is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import BinaryIO, Final
+
+import orjson
+
+from channeld.formats.archive.limits import Limits
+from channeld.formats.archive.members import MemberRules
+from channeld.formats.archive.rejections import PackageFormatUnknown, PackageTooLarge
+from channeld.formats.archive.streams import Bzip2Source, open_zstd_part, read_stored_part
+from channeld.formats.archive.tar import Kind, TarReader
+from channeld.formats.archive.tar_rejections import DocumentMissing, DocumentTooLarge
+from channeld.formats.archive.zipdir import Part, find_parts
+from channeld.formats.names import Extension, FileName, Naming
+from channeld.formats.rejections import shown
+
+INDEX: Final = "info/index.json"
+PATHS: Final = "info/paths.json"
+ABOUT: Final = "info/about.json"
+RUN_EXPORTS_JSON: Final = "info/run_exports.json"
+RUN_EXPORTS_YAML: Final = "info/run_exports.yaml"
+#: Where a rendered recipe may be. The first one in the order of the archive counts, as for conda-index.
+RECIPES: Final = ("info/recipe/meta.yaml.rendered", "info/recipe/meta.yaml", "info/meta.yaml")
+
+_WANTED: Final = frozenset(
+    path.encode() for path in (INDEX, PATHS, ABOUT, RUN_EXPORTS_JSON, RUN_EXPORTS_YAML, *RECIPES)
+)
+
+#: The files of ``info/`` that a server reads, by path, as they are, in the order of the archive.
+InfoFiles = Mapping[str, bytes]
+
+
+def read_info(
+    file: BinaryIO, filename: FileName, naming: Naming = Naming.STRICT, limits: Limits | None = None
+) -> InfoFiles:
+    """Read the metadata of a package from a seekable file, and check the archive on the way.
+
+    Raises:
+        BadArchive: which of its subclasses says which rule is broken.
+    """
+    limits = limits or Limits()
+    size = file.seek(0, 2)
+    if size > limits.package_size:
+        raise PackageTooLarge(size, limits.package_size)
+    if filename.extension is Extension.CONDA:
+        parts = find_parts(file, size, filename.stem, limits)
+        _check_metadata(file, parts.metadata, limits)
+        reader = TarReader(open_zstd_part(file, parts.info, limits), parts.info.name)
+        contents = _collect(reader, MemberRules(limits, naming, info_only=True), limits)
+    else:
+        file.seek(0)
+        reader = TarReader(Bzip2Source(file, size, limits), "package")
+        contents = _collect(reader, MemberRules(limits, naming, info_only=False), limits)
+    # CEP 34 requires both; packages from before paths.json list their files elsewhere.
+    for path in (INDEX, PATHS) if naming is Naming.STRICT else (INDEX,):
+        if path not in contents:
+            raise DocumentMissing(path)
+    return contents
+
+
+def _check_metadata(file: BinaryIO, part: Part, limits: Limits) -> None:
+    """Require version 2 of the package format (CEP 35, "metadata.json")."""
+    data = read_stored_part(file, part, limits.directory_size)
+    try:
+        version = orjson.loads(data)["conda_pkg_format_version"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        version = None
+    if type(version) is not int or version != 2:
+        raise PackageFormatUnknown(shown(data.decode("utf-8", "backslashreplace")))
+
+
+def _collect(reader: TarReader, rules: MemberRules, limits: Limits) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for member in reader.members():
+        path = rules.check(member)
+        if member.kind is Kind.FILE and path in _WANTED:
+            text = path.decode()
+            limit = limits.paths_size if text == PATHS else limits.document_size
+            if member.size > limit:
+                raise DocumentTooLarge(text, member.size, limit)
+            contents[text] = reader.read(member)
+    return contents

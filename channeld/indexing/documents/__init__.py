@@ -1,0 +1,1 @@
+"""The documents of a view: which sections each has, and which entry a file becomes in it."""

@@ -1,0 +1,212 @@
+"""Page tables: a document as a list of pages, each rendered and compressed on its own.
+
+A document is glue and sections in turn: ``glue[0] section[0] glue[1] section[1] … glue[n]``. A section is a run of
+sorted entries cut into pages; the glue is the JSON around them. The table knows for each page its first key, its
+length and hash, plain and compressed, and where its compressed bytes lie. All that a document promises to the outside
+(size, ETag, the bytes of both representations) follows from the table.
+
+Between two pages stands a constant that resets the decoder (see ``formats.zstdframe``); it is white space, and a comma
+where the pages are of one section. Documents over 16 MiB end in white space up to the next MiB, so that the content
+size, which stands in the first bytes of the frame, rarely changes: what mirrors copy by ranges keeps its first range.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgpack
+
+from channeld.formats.zstdframe import (
+    END,
+    RESET,
+    RESET_WITH_COMMA,
+    Splice,
+    compress_page,
+    frame_header,
+    raw_block,
+)
+
+MIB = 1024 * 1024
+PADDED_FROM = 16 * MIB
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where some bytes lie: pack, offset and length in bytes, and their sha256."""
+
+    pack: str
+    start: int
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A run of neighbouring entries of one section, compressed on its own."""
+
+    first: str
+    count: int
+    raw_size: int
+    raw_sha256: bytes
+    place: Place
+    #: The zstd level it was compressed at.
+    level: int
+    #: Smallest and largest ``indexed_timestamp`` of its records, ms; 0 where the section does not need them.
+    oldest_ms: int = 0
+    newest_ms: int = 0
+
+
+Piece = Page | Splice
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """One document."""
+
+    names: tuple[str, ...]
+    glue: tuple[bytes, ...]
+    sections: tuple[tuple[Page, ...], ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.sections) == len(self.glue) - 1:
+            raise ValueError("A page table has one piece of glue more than it has sections.")
+
+    def section(self, name: str) -> tuple[Page, ...]:
+        """Return the pages of a section; empty where the document has no such section."""
+        return self.sections[self.names.index(name)] if name in self.names else ()
+
+    def count(self, name: str) -> int:
+        """Count the entries of a section."""
+        return sum(page.count for page in self.section(name))
+
+    def pages(self) -> Iterator[Page]:
+        """Yield every page in order."""
+        for section in self.sections:
+            yield from section
+
+    def pieces(self) -> list[Piece]:
+        """List what the document is made of, in order, without the frame's header and end."""
+        pieces: list[Piece] = [_text(self.glue[0])]
+        fresh = True
+        for section, glue in zip(self.sections, self.glue[1:], strict=True):
+            for number, page in enumerate(section):
+                if not fresh:
+                    pieces.append(RESET_WITH_COMMA if number else RESET)
+                pieces.append(page)
+                fresh = False
+            pieces.append(_text(glue))
+        pieces.extend(_padding(sum(map(decoded_size, pieces))))
+        return pieces
+
+
+def decoded_size(piece: Piece) -> int:
+    """Bytes of a piece in the plain document."""
+    return piece.raw_size if isinstance(piece, Page) else len(piece.decoded)
+
+
+def encoded_size(piece: Piece) -> int:
+    """Bytes of a piece in the zstd frame."""
+    return piece.place.size if isinstance(piece, Page) else len(piece.encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a document promises to the outside."""
+
+    raw_size: int
+    zst_size: int
+    #: Hashes over the table that change exactly when the bytes of the representation do.
+    raw_digest: str
+    zst_digest: str
+
+
+def measure(table: PageTable) -> Measures:
+    """Derive sizes and digests of both representations, without touching the pages' bytes."""
+    raw, zst = hashlib.sha256(b"plain\0"), hashlib.sha256(b"zstd\0")
+    raw_size = 0
+    zst_size = len(frame_header(0)) + len(END)
+    for piece in table.pieces():
+        raw_size += decoded_size(piece)
+        zst_size += encoded_size(piece)
+        if isinstance(piece, Page):
+            raw.update(piece.raw_sha256)
+            zst.update(piece.place.sha256)
+        else:
+            text = len(piece.decoded).to_bytes(8, "big") + piece.decoded
+            raw.update(text)
+            zst.update(text)
+    return Measures(raw_size, zst_size, raw.hexdigest(), zst.hexdigest())
+
+
+def header(raw_size: int) -> bytes:
+    """Return the frame header of a document of that plain size."""
+    return frame_header(raw_size)
+
+
+def page_index(pages: Sequence[Page], key: str) -> int:
+    """Find the page that holds a key, or would hold it."""
+    return max(0, bisect_right(pages, key, key=lambda page: page.first) - 1)
+
+
+def _text(data: bytes) -> Splice:
+    return Splice(encoded=raw_block(data), decoded=data)
+
+
+def _padding(size: int) -> list[Splice]:
+    if size < PADDED_FROM:
+        return []
+    room = -size % MIB
+    if room < len(RESET.decoded):
+        room += MIB
+    return [RESET, _white_space(room - len(RESET.decoded))]
+
+
+@lru_cache(maxsize=16)
+def _white_space(size: int) -> Splice:
+    data = b" " * size
+    return Splice(encoded=compress_page(data, 3), decoded=data)
+
+
+def encode(table: PageTable) -> bytes:
+    """Write a table down."""
+    packs = sorted({page.place.pack for page in table.pages()})
+    number = {pack: index for index, pack in enumerate(packs)}
+    sections = [[_row(page, number[page.place.pack]) for page in section] for section in table.sections]
+    return bytes(msgpack.packb([_VERSION, list(table.names), list(table.glue), packs, sections]))
+
+
+def _row(page: Page, pack: int) -> list[Any]:
+    place = page.place
+    sizes = [page.count, page.raw_size, place.size, page.level]
+    return [
+        page.first,
+        *sizes,
+        page.raw_sha256,
+        place.sha256,
+        pack,
+        place.start,
+        page.oldest_ms,
+        page.newest_ms,
+    ]
+
+
+def decode(data: bytes) -> PageTable:
+    """Read a table that ``encode`` wrote."""
+    version, names, glue, packs, sections = msgpack.unpackb(data)
+    if version != _VERSION:
+        raise ValueError(f"This is a page table of version {version}; version {_VERSION} is known here.")
+    return PageTable(
+        tuple(names), tuple(glue), tuple(tuple(_page(row, packs) for row in section) for section in sections)
+    )
+
+
+def _page(row: list[Any], packs: list[str]) -> Page:
+    first, count, raw_size, size, level, raw_sha256, sha256, pack, start, oldest, newest = row
+    place = Place(packs[pack], start, size, sha256)
+    return Page(first, count, raw_size, raw_sha256, place, level, oldest, newest)

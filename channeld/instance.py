@@ -1,0 +1,97 @@
+"""One channeld: a data directory and a catalog, opened, with everything that works on them.
+
+    <data_dir>/catalog.sqlite   the catalog, unless a database_url is set     must not be lost
+    <data_dir>/blobs/           artifacts by their sha256                    must not be lost
+    <data_dir>/packs/           pages, page tables, shards                   can be derived from the two above
+    <data_dir>/frames/          assembled repodata.json.zst and the like     a cache of one run
+
+The edges (``web``, ``cli``) open an instance and close it; nothing below knows where things lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from channeld.blobs.durable import Disk
+from channeld.blobs.local import LocalBlobs
+from channeld.catalog import schema
+from channeld.catalog.database import Database, open_database
+from channeld.clock import Clock
+from channeld.indexing.assembly import Assembly, Tables
+from channeld.indexing.packs import Packs
+from channeld.indexing.paging import PageSize
+from channeld.indexing.press import Levels
+from channeld.indexing.publisher import Publication, Publisher
+from channeld.indexing.render import Engine
+from channeld.intake.ingest import Intake
+from channeld.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The parts, each usable on its own."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    blobs: LocalBlobs
+    packs: Packs
+    tables: Tables
+    assembly: Assembly
+    publisher: Publisher
+    intake: Intake
+    threads: ThreadPoolExecutor
+
+    def close(self) -> None:
+        """Finish what is under way and let go of everything."""
+        self.intake.close()
+        self.threads.shutdown(wait=True)
+        self.database.close()
+        self.packs.close()
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the catalog: the configured one, or SQLite's in the data directory."""
+    if settings.storage.database_url:
+        return settings.storage.database_url
+    return f"sqlite:///{(settings.storage.data_dir / 'catalog.sqlite').absolute()}"
+
+
+def open_instance(
+    settings: Settings,
+    clock: Clock,
+    *,
+    disk: Disk | None = None,
+    on_publication: Callable[[Publication], None] = lambda publication: None,
+) -> Instance:
+    """Open a data directory, making what is missing and bringing the catalog's tables up to date.
+
+    Raises:
+        Unavailable: the disk or the database does not work.
+        Rejected: the catalog belongs to a newer channeld.
+    """
+    disk = disk or Disk()
+    root: Path = settings.storage.data_dir.absolute()
+    disk.make_folder(root)
+    database = open_database(database_url(settings))
+    schema.upgrade(database)
+    blobs = LocalBlobs(root / "blobs", disk, settings.storage.reserve_bytes)
+    packs = Packs(root / "packs", disk)
+    tables = Tables(packs)
+    assembly = Assembly(root / "frames", packs, tables, disk)
+    threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="press")
+    engine = Engine(
+        packs,
+        tables,
+        threads,
+        PageSize(settings.index.page_records),
+        Levels(settings.index.level_settled, settings.index.level_hurried, settings.index.level_rushed),
+        settings.index.recompress_pages,
+    )
+    publisher = Publisher(database, engine, assembly, clock, on_publication=on_publication)
+    intake = Intake(database, blobs, settings, clock)
+    return Instance(settings, clock, database, blobs, packs, tables, assembly, publisher, intake, threads)

@@ -1,0 +1,1 @@
+"""Packages on their way in: one ``ingest()``, whatever dialect they arrive by."""

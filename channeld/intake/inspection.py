@@ -1,0 +1,50 @@
+"""From a package's bytes to what the catalog keeps of it: one pass over the archive, for uploads and imports alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import BinaryIO
+
+from channeld.blobs.local import Digests
+from channeld.catalog.files import Artifact
+from channeld.formats.archive.facts import channel_facts
+from channeld.formats.archive.inspection import inspect_archive
+from channeld.formats.archive.limits import Limits
+from channeld.formats.layout import canonical_json
+from channeld.formats.names import FileName, Naming
+from channeld.formats.record import ArtifactFacts, make_record
+
+
+def inspect(
+    file: BinaryIO,
+    filename: FileName,
+    digests: Digests,
+    *,
+    naming: Naming,
+    limits: Limits,
+    now_ms: int,
+) -> Artifact:
+    """Check a package and derive everything that follows from its bytes.
+
+    Raises:
+        Rejected: the rule that it breaks.
+    """
+    inspection = inspect_archive(file, filename, naming, limits)
+    facts = ArtifactFacts(filename, digests.size, digests.sha256, digests.md5)
+    record = make_record(inspection.index, facts, naming, now_ms)
+    return Artifact(
+        sha256=digests.sha256,
+        md5=digests.md5,
+        size=digests.size,
+        filename=str(filename),
+        subdir=record.subdir,
+        name=filename.name,
+        version=filename.version,
+        build=filename.build,
+        build_number=record.build_number,
+        timestamp_ms=record.timestamp or 0,
+        section=str(record.section),
+        record=record.fields,
+        run_exports=canonical_json(inspection.run_exports),
+        facts=canonical_json(asdict(channel_facts(inspection.info))),
+    )

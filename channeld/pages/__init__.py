@@ -1,0 +1,1 @@
+"""The HTML pages that people see: values in, bytes out. ``rendering`` makes them, ``values`` says what of."""

@@ -1,0 +1,1 @@
+"""The edge that speaks HTTP: it translates, and leaves the rules to the layers below."""

@@ -1,0 +1,165 @@
+"""Who asks, and may they: tokens in requests, and the two refusals.
+
+A token comes as ``Authorization: Bearer <token>`` (or ``token <token>``, or Basic with the token as password), as
+``X-API-Key``, or in the path as ``/t/<token>/``, where conda puts it. 401 says that no valid token came; 403 says in
+words what the token lacks. Nothing here logs or repeats a token.
+
+Public channels are read without looking at tokens at all, so that an old one in somebody's configuration harms nobody.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from aiohttp import hdrs, web
+
+from channeld.catalog import tokens
+from channeld.catalog.audit import Actor
+from channeld.catalog.channels import Channel
+from channeld.catalog.grants import Verb, allows, missing
+from channeld.catalog.tokens import Token
+from channeld.clock import Clock
+from channeld.errors import Rejected
+from channeld.web.origin import Origins
+from channeld.web.shelf import Shelf
+
+_WINDOW_SECONDS: Final = 60.0
+_ADDRESSES: Final = 10_000
+
+
+@dataclass(eq=False)
+class TokenRequired(Rejected):
+    """The action needs a token, and none came."""
+
+    action: str
+
+    advice: ClassVar[str] = "Send one as `Authorization: Bearer <token>`, or in the URL as /t/<token>/…"
+
+    def sentence(self) -> str:
+        return f"{self.action} needs a token."
+
+
+@dataclass(eq=False)
+class TokenInvalid(Rejected):
+    """A token came that is unknown, revoked or expired; which of these is not told."""
+
+    advice: ClassVar[str] = "Ask the operator of the channel for a new one."
+
+    def sentence(self) -> str:
+        return "The token is not valid: it is unknown, has been revoked, or has expired."
+
+
+@dataclass(eq=False)
+class NotAllowed(Rejected):
+    """The token is valid, and does not reach as far as this."""
+
+    lacks: str
+
+    advice: ClassVar[str] = "Use another token, or ask the operator of the channel to widen this one."
+
+    def sentence(self) -> str:
+        return self.lacks
+
+
+@dataclass(eq=False)
+class TooManyFailures(Rejected):
+    """One address sent too many wrong tokens."""
+
+    address: str
+
+    advice: ClassVar[str] = "Wait a minute, and check the token."
+
+    def sentence(self) -> str:
+        return f"Too many requests with a wrong token came from {self.address}."
+
+
+class Auth:
+    """Checks the tokens of requests. For the event loop's thread."""
+
+    def __init__(self, shelf: Shelf, origins: Origins, clock: Clock, failures_per_minute: int) -> None:
+        self._shelf = shelf
+        self._origins = origins
+        self._clock = clock
+        self._most = failures_per_minute
+        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    async def check_read(self, request: web.Request, channel: Channel, path_token: str | None) -> None:
+        """Let a request read a channel, or raise one of this module's rejections."""
+        if channel.settings.private:
+            action = f"Reading the private channel {channel.name!r}"
+            token = await self.token(request, action, path_token)
+            self._require(token, "read", channel.name)
+
+    async def check(
+        self, request: web.Request, verb: Verb, channel: str = "", label: str = "", package: str = ""
+    ) -> Actor:
+        """Let a request do something, and say who does it. An empty name means: on any.
+
+        Raises:
+            TokenRequired, TokenInvalid, NotAllowed, TooManyFailures
+        """
+        token = await self.token(request, f"The action {verb!r}")
+        self._require(token, verb, channel, label, package)
+        reason = request.headers.get("X-Reason", "")[:500]
+        return Actor(token.id, self._origins.address(request), self._clock.now_ms(), reason)
+
+    async def token(self, request: web.Request, action: str, path_token: str | None = None) -> Token:
+        """Return the valid token of a request."""
+        text = path_token or _token_of(request)
+        if text is None:
+            raise TokenRequired(action)
+        address = self._origins.address(request)
+        self._check_failures(address)
+        now = self._clock.now_ms()
+        key = ("token", hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
+        token = await self._shelf.remember(key, lambda connection: tokens.find_valid(connection, text, now))
+        if token is None or (token.expires_ms is not None and token.expires_ms <= now):
+            self._note_failure(address)
+            raise TokenInvalid
+        return token
+
+    def _require(
+        self, token: Token, verb: Verb, channel: str = "", label: str = "", package: str = ""
+    ) -> None:
+        target = {"channel": channel, "label": label or None, "package": package or None}
+        if not allows(token.grants, verb, **target):
+            raise NotAllowed(missing(token.grants, verb, **target))
+
+    def _check_failures(self, address: str) -> None:
+        since, count = self._failures.get(address, (0.0, 0))
+        if self._most and count >= self._most and self._clock.monotonic() - since < _WINDOW_SECONDS:
+            raise TooManyFailures(address)
+
+    def _note_failure(self, address: str) -> None:
+        now = self._clock.monotonic()
+        since, count = self._failures.pop(address, (now, 0))
+        if now - since >= _WINDOW_SECONDS:
+            since, count = now, 0
+        self._failures[address] = since, count + 1
+        if len(self._failures) > _ADDRESSES:
+            self._failures.popitem(last=False)
+
+
+def _token_of(request: web.Request) -> str | None:
+    """Find the token in the header fields of a request."""
+    value = request.headers.get(hdrs.AUTHORIZATION)
+    if value is None:
+        return request.headers.get("X-API-Key") or None
+    scheme, _, rest = value.strip().partition(" ")
+    rest = rest.strip()
+    if scheme.lower() in ("bearer", "token"):
+        return rest or None
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = (
+                base64.b64decode(rest, validate=True).decode("utf-8", "replace").partition(":")
+            )
+        except (binascii.Error, ValueError):
+            return rest or None
+        return password or user or None
+    return rest or value

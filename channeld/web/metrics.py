@@ -1,0 +1,81 @@
+"""Prometheus metrics of one process, kept in a registry of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from channeld.indexing.publisher import Publication
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What is counted."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    uploads: Counter
+    uploaded_bytes: Counter
+    publications: Counter
+    changes: Counter
+    publish_seconds: Histogram
+    live_seconds: Histogram
+    written_bytes: Counter
+    damage: Counter
+    trouble: Gauge
+    children: dict[tuple[str, str], Counter] = field(default_factory=dict)
+
+    def count_request(self, method: str, status: int) -> None:
+        """Count one answer."""
+        key = (method, str(status))
+        child = self.children.get(key)
+        if child is None:
+            child = self.children[key] = self.requests.labels(*key)
+        child.inc()
+
+    def count_publication(self, publication: Publication) -> None:
+        """Count one flip."""
+        self.publications.inc()
+        self.changes.inc(publication.changes)
+        self.publish_seconds.observe(publication.render_ms / 1000)
+        self.live_seconds.observe(publication.waited_ms / 1000)
+        self.written_bytes.inc(publication.bytes_written)
+
+    def text(self) -> bytes:
+        """Write everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def make_metrics() -> Metrics:
+    """Make the metrics of one process, all at zero."""
+    registry = CollectorRegistry()
+
+    def counter(name: str, what: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(f"channeld_{name}", what, labels, registry=registry)
+
+    return Metrics(
+        registry=registry,
+        requests=counter("requests", "Answers by method and status.", ("method", "status")),
+        uploads=counter("uploads", "Uploads by outcome.", ("outcome",)),
+        uploaded_bytes=counter("uploaded_bytes", "Bytes of accepted packages."),
+        publications=counter("publications", "Transactions that published new generations."),
+        changes=counter("published_changes", "Changes of files in views that were published."),
+        publish_seconds=Histogram(
+            "channeld_publish_seconds",
+            "From starting to render to live.",
+            buckets=_SECONDS,
+            registry=registry,
+        ),
+        live_seconds=Histogram(
+            "channeld_live_seconds",
+            "From the commit of the oldest change of a publication to live.",
+            buckets=_SECONDS,
+            registry=registry,
+        ),
+        written_bytes=counter("pack_bytes", "Bytes of pages, tables and shards written."),
+        damage=counter("damaged_pieces", "Stored pieces found damaged while they were read."),
+        trouble=Gauge("channeld_indexer_trouble", "1 while publishing fails.", registry=registry),
+    )

@@ -1,0 +1,97 @@
+"""Immutable bytes on their way to clients: read on a thread, the small ones kept in memory.
+
+Everything here is named by its hash or digest, so what is kept never goes stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, Final, TypeVar
+
+from channeld.blobs.local import LocalBlobs
+from channeld.indexing.assembly import Assembly, Tables, plain
+from channeld.indexing.generation import Paged
+from channeld.indexing.packs import Packs
+from channeld.indexing.pagetable import Place
+
+T = TypeVar("T")
+
+#: Bytes kept in memory, and the largest piece that is.
+KEPT_BYTES: Final = 128 * 1024 * 1024
+LARGEST_KEPT: Final = 512 * 1024
+_THREADS: Final = 4
+#: Plain bytes that one hop to a thread decompresses.
+_STEP: Final = 4 * 1024 * 1024
+
+
+class Pieces:
+    """Reads shards, documents and artifacts of one instance. For the event loop's thread."""
+
+    def __init__(self, packs: Packs, tables: Tables, assembly: Assembly, blobs: LocalBlobs) -> None:
+        self._packs = packs
+        self._tables = tables
+        self._assembly = assembly
+        self._blobs = blobs
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pieces")
+        self._kept: OrderedDict[object, bytes] = OrderedDict()
+        self._kept_bytes = 0
+
+    def close(self) -> None:
+        """Wait for what is being read."""
+        self._threads.shutdown(wait=True)
+
+    async def piece(self, place: Place) -> bytes:
+        """Return a stored piece; raises ``PieceDamaged``."""
+        return await self.remember(place, lambda: self._packs.read(place))
+
+    async def frame(self, document: Paged) -> bytes:
+        """Return the whole zstd frame of a small document."""
+        return await self.remember(document.zst_digest, lambda: self._assembly.ensure(document).read_bytes())
+
+    async def text(self, document: Paged) -> bytes:
+        """Return the whole plain text of a small document."""
+
+        def read() -> bytes:
+            table = self._tables.get(document.table)
+            return b"".join(plain(self._packs, table, 0, document.raw_size))
+
+        return await self.remember(document.raw_digest, read)
+
+    async def remember(self, key: object, read: Callable[[], bytes]) -> bytes:
+        """Return what is kept under a name that stands for its bytes, or read it."""
+        data = self._kept.get(key)
+        if data is not None:
+            self._kept.move_to_end(key)
+            return data
+        data = await self.on_thread(read)
+        if len(data) <= LARGEST_KEPT and key not in self._kept:
+            self._kept[key] = data
+            self._kept_bytes += len(data)
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+        return data
+
+    async def open_frame(self, document: Paged) -> BinaryIO:
+        """Open the zstd frame of a document, assembled first if need be; the caller closes it."""
+        return await self.on_thread(lambda: self._assembly.ensure(document).open("rb"))
+
+    async def open_artifact(self, sha256: str) -> BinaryIO:
+        """Open an artifact; the caller closes it."""
+        return await self.on_thread(lambda: self._blobs.open(sha256))
+
+    async def read_text(self, document: Paged, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield a range of the plain text of a document, a few pages at a time."""
+        for begin in range(start, stop, _STEP):
+            end = min(stop, begin + _STEP)
+
+            def read(begin: int = begin, end: int = end) -> bytes:
+                return b"".join(plain(self._packs, self._tables.get(document.table), begin, end))
+
+            yield await self.on_thread(read)
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

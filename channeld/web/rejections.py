@@ -1,0 +1,112 @@
+"""What the HTTP edge itself refuses: a channel's name that is taken by a route, and bodies it cannot take whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from channeld.errors import Rejected
+
+
+@dataclass(eq=False)
+class ReservedChannelName(Rejected):
+    """The first part of a URL already means something else (``channeld.web.urls``)."""
+
+    channel: str
+
+    def sentence(self) -> str:
+        return f"The channel name {self.channel!r} is reserved: URLs that begin with it belong to the server."
+
+    advice = "Choose another name."
+
+
+class BadBody(Rejected):
+    """The body of a request cannot be taken as what it claims to be."""
+
+
+@dataclass(eq=False)
+class BodyTooLarge(BadBody):
+    """More bytes than the limit, announced or sent. ``limit`` is in bytes."""
+
+    limit: int
+
+    def sentence(self) -> str:
+        return f"The body of the request is larger than {self.limit} bytes."
+
+    advice = "Ask the operator of the server to raise the limit if a file has to be this large."
+
+
+@dataclass(eq=False)
+class BodyCutShort(BadBody):
+    """The connection ended before the body did. ``expected`` is None where no length was announced (chunked)."""
+
+    received: int
+    expected: int | None
+
+    def sentence(self) -> str:
+        if self.expected is None:
+            return f"The body of the request broke off after {self.received} bytes, without its last chunk."
+        return f"The body of the request broke off after {self.received} of {self.expected} bytes."
+
+    advice = "Send the request again."
+
+
+@dataclass(eq=False)
+class BodyStalled(BadBody):
+    """The client stays connected and sends nothing. ``seconds`` is how long it was waited for."""
+
+    received: int
+    seconds: float
+
+    def sentence(self) -> str:
+        return f"After {self.received} bytes of the body nothing came for {self.seconds:g} seconds."
+
+    advice = "Send the request again."
+
+
+@dataclass(eq=False)
+class BodyEncoded(BadBody):
+    """A ``Content-Encoding``, or a ``Transfer-Encoding`` beyond ``chunked``: the hash would be of other bytes."""
+
+    coding: str
+
+    def sentence(self) -> str:
+        return f"The body of the request is sent with the encoding {self.coding!r}."
+
+    advice = "Send the file as it is: packages are compressed already, and their hash is taken of the bytes as sent."
+
+
+@dataclass(eq=False)
+class NothingHere(Rejected):
+    """No channel, document or file has this URL. Whether it is malformed or merely unknown makes no difference."""
+
+    path: str
+
+    def sentence(self) -> str:
+        return f"There is nothing at {self.path}."
+
+    advice = "Check the channel, the label and the file name."
+
+
+@dataclass(eq=False)
+class MethodNotKnown(Rejected):
+    """The URL exists, the method does not apply to it."""
+
+    method: str
+    path: str
+
+    def sentence(self) -> str:
+        return f"{self.path} does not answer {self.method}."
+
+    advice = "See /api/v1/openapi.json for what it answers."
+
+
+@dataclass(eq=False)
+class BadRequest(Rejected):
+    """A parameter or a body is not what the route takes."""
+
+    problem: str
+
+    def sentence(self) -> str:
+        return f"The request is not understood: {self.problem}."
+
+    advice = "See /api/v1/openapi.json for what the server takes."

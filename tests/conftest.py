@@ -1,0 +1,17 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real packages, repodata and patches."""
+    folder = os.environ.get("CHANNELD_TEST_DATA")
+    if not folder:
+        pytest.skip("CHANNELD_TEST_DATA is not set: real packages are not available")
+    return Path(folder)

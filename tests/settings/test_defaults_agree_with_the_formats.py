@@ -1,0 +1,26 @@
+"""The settings may not import the formats, and say some of the same things: they say them alike."""
+
+from __future__ import annotations
+
+from channeld.formats.archive.limits import Limits
+from channeld.formats.names import KNOWN_SUBDIRS
+from channeld.settings import Settings
+
+
+def test_the_limits_of_archives() -> None:
+    settings, limits = Settings(), Limits()
+    assert {
+        "package_size": settings.server.max_upload_bytes,
+        "info_size": settings.limits.archive_info_bytes,
+        "tar_size": settings.limits.archive_tar_bytes,
+        "document_size": settings.limits.archive_document_bytes,
+        "entries": settings.limits.archive_entries,
+        "ratio": settings.limits.archive_ratio,
+    } == {
+        name: getattr(limits, name)
+        for name in ("package_size", "info_size", "tar_size", "document_size", "entries", "ratio")
+    }
+
+
+def test_the_initial_subdirs_are_those_that_conda_knows() -> None:
+    assert set(Settings().index.initial_subdirs) == KNOWN_SUBDIRS
