@@ -102,11 +102,15 @@ class LocalBlobs:
         Raises:
             DiskFull: the disk would keep less free space than its reserve.
         """
+        self.check_room(expected_bytes)
+        return Incoming(self)
+
+    def check_room(self, expected_bytes: int = 0) -> None:
+        """Raise ``DiskFull`` when so many more bytes would leave less free space than the reserve."""
         with disk_errors(self.root):
             free = self.disk.free_bytes(self.root)
         if free < self.reserve_bytes + expected_bytes:
             raise DiskFull(str(self.root))
-        return Incoming(self)
 
     def open(self, sha256: str) -> BinaryIO:
         """Open an artifact for reading; raises ``BlobMissing``."""

@@ -21,7 +21,7 @@ a text that the newest version lacks  the one found first, in the       the one 
                                       order of the subdirs
 files of one version and timestamp    the one read first                the ``.conda``, then the first by file name
 a recipe with a list of sources       no ``source_url``                 the list of their URLs (CEP 38)
-fields without a value                null before 0.5, then left out    left out
+fields without a value                left out, once null               left out
 records under ``v3``                  not looked at                     as all others
 ====================================  ================================  ===========================================
 """

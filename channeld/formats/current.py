@@ -20,6 +20,7 @@ a dependency or a version that cannot be parsed       stops with an error      p
 a pin that no version matches                         stops with an error      passed over
 a dependency on a feature (``mkl@``)                  any name at its version  passed over
 a dependency with a channel (``main::zlib``)          never satisfied          the channel is not looked at
+``zlib 1.0.*`` and a version 1rc1                     not satisfied            satisfied, as rattler has it
 a ``.conda`` without a twin                           ``legacy_bz2_md5: null``  no such key, or its own
 ``v3``                                                copied whole             left out: its readers never ask for it
 ====================================================  =======================  ======================================

@@ -17,6 +17,8 @@ from typing import Final, Self
 from rattler import BuildString, MatchSpec, NamelessMatchSpec, PackageRecord, Subdir, Version, VersionSpec
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError, InvalidVersionSpecError
 
+from channeld.formats.matchspecs import find_problem
+
 # Patterns of builds are few ("*_cpython", "py27_*"), and so are the builds that they meet.
 _BUILD_CACHE: Final = 16_384
 
@@ -57,6 +59,9 @@ class Requirement:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Parse a match spec (CEP 29); ``None`` where rattler cannot, or where it names no single package."""
+        # The parser panics at some build numbers. Cheaply ruled out for nearly all specs.
+        if "build_number" in text and find_problem(text):
+            return None
         try:
             spec = MatchSpec(text)
             version = VersionSpec(spec.version) if spec.version else None

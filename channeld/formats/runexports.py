@@ -46,7 +46,8 @@ def run_exports_entry(filename: str, run_exports_json: bytes) -> bytes:
 def normal_run_exports(run_exports: object) -> dict[str, Any]:
     """Bring run_exports, as recipes of all ages wrote them, into the form of CEP 12: kind → list of match specs.
 
-    A bare list or text is ``weak`` (CEP 34). Kinds without specs, and what is not a kind, are left out.
+    A bare list or text is ``weak`` (CEP 34). Kinds without specs are left out, and so is what
+    is not a kind, such as ``schema_version``, which speaks of the file in the package.
     """
     if isinstance(run_exports, str | list):
         run_exports = {"weak": run_exports}
@@ -57,6 +58,5 @@ def normal_run_exports(run_exports: object) -> dict[str, Any]:
 
 
 def _specs(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [spec for spec in value if isinstance(spec, str)] if isinstance(value, list) else []
+    specs = value if isinstance(value, list) else [value]
+    return [spec for spec in specs if isinstance(spec, str) and spec]

@@ -22,6 +22,11 @@ class Command:
     tools: str
     line: str
 
+    @property
+    def words(self) -> list[str]:
+        """The line divided at its spaces: where a narrow page may break it, and nowhere else."""
+        return self.line.split(" ")
+
 
 def channel_url(page: ChannelPage) -> str:
     """Return the URL that names the channel to a client, or a placeholder where the server's is not known.

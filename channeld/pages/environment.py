@@ -43,9 +43,7 @@ def clean(value: object) -> object:
 def environment() -> Environment:
     """Return the environment in which all pages are made."""
     folder = resources.files("channeld.pages").joinpath("templates")
-    sources = {
-        file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".html")
-    }
+    sources = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".html")}
     made = Environment(
         loader=DictLoader(sources),
         autoescape=True,

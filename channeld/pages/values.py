@@ -114,7 +114,7 @@ class ServerPage:
 
     title: str
     version: str
-    #: Where the documentation of the API is: a URL, or a path relative to the front page.
+    #: Where the documentation of the API is, as the program knows it: a URL, or a path relative to the front page.
     api_url: str
     channels: tuple[ChannelLine, ...]
 

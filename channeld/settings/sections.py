@@ -174,7 +174,12 @@ class Limits:
     )
     archive_document_bytes: int = key(
         64 * MIB_BYTES,
-        "Bytes of one metadata file, such as info/paths.json, which has about 200 for each file of the package.",
+        "Bytes of one metadata file that may be long: info/paths.json has 150 to 500 for each file of the package.",
+        rule=between(MIB_BYTES),
+    )
+    archive_small_document_bytes: int = key(
+        4 * MIB_BYTES,
+        "Bytes of any other metadata file that is kept, such as info/about.json. Real ones stay below 1 MiB.",
         rule=between(MIB_BYTES),
     )
     archive_entries: int = key(

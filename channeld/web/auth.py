@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -21,15 +22,25 @@ from aiohttp import hdrs, web
 from channeld.catalog import tokens
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import Channel
-from channeld.catalog.grants import Verb, allows, missing
+from channeld.catalog.grants import Verb, allows, may_allow, missing
 from channeld.catalog.tokens import Token
 from channeld.clock import Clock
 from channeld.errors import Rejected
 from channeld.web.origin import Origins
 from channeld.web.shelf import Shelf
+from channeld.web.urls import Resource
 
 _WINDOW_SECONDS: Final = 60.0
 _ADDRESSES: Final = 10_000
+
+_ACTIONS: Final = {
+    Verb.READ: "Reading a private channel",
+    Verb.UPLOAD: "An upload",
+    Verb.LABEL: "Changing the labels of files",
+    Verb.DELETE: "Deleting a file",
+    Verb.CONFIGURE: "Changing a channel",
+    Verb.ADMIN: "Administration",
+}
 
 
 @dataclass(eq=False)
@@ -88,23 +99,46 @@ class Auth:
         self._most = failures_per_minute
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    async def check_read(self, request: web.Request, channel: Channel, path_token: str | None) -> None:
-        """Let a request read a channel, or raise one of this module's rejections."""
+    async def check_read(self, request: web.Request, channel: Channel, resource: Resource) -> None:
+        """Let a request read what a URL of a channel names, or raise one of this module's rejections."""
         if channel.settings.private:
             action = f"Reading the private channel {channel.name!r}"
-            token = await self.token(request, action, path_token)
-            self._require(token, "read", channel.name)
+            token = await self.token(request, action, resource.token)
+            if not may_allow(token.grants, Verb.READ, channel.name, resource.label):
+                raise NotAllowed(missing(token.grants, Verb.READ, channel.name, resource.label))
 
     async def check(
-        self, request: web.Request, verb: Verb, channel: str = "", label: str = "", package: str = ""
+        self,
+        request: web.Request,
+        verb: Verb,
+        channel: str | None,
+        labels: Iterable[str | None] = (None,),
+        package: str | None = None,
     ) -> Actor:
-        """Let a request do something, and say who does it. An empty name means: on any.
+        """Let a request do something, and say who does it. None means: on any.
 
         Raises:
             TokenRequired, TokenInvalid, NotAllowed, TooManyFailures
         """
-        token = await self.token(request, f"The action {verb!r}")
-        self._require(token, verb, channel, label, package)
+        token = await self.token(request, _ACTIONS[verb])
+        self.require(token, verb, channel, labels, package)
+        return self.actor(request, token)
+
+    def require(
+        self,
+        token: Token,
+        verb: Verb,
+        channel: str | None,
+        labels: Iterable[str | None] = (None,),
+        package: str | None = None,
+    ) -> None:
+        """Make sure that a token reaches as far as an action on each of the labels; raises ``NotAllowed``."""
+        for label in labels:
+            if not allows(token.grants, verb, channel, label, package):
+                raise NotAllowed(missing(token.grants, verb, channel, label, package))
+
+    def actor(self, request: web.Request, token: Token) -> Actor:
+        """Say who acts, from where, when and why."""
         reason = request.headers.get("X-Reason", "")[:500]
         return Actor(token.id, self._origins.address(request), self._clock.now_ms(), reason)
 
@@ -122,13 +156,6 @@ class Auth:
             self._note_failure(address)
             raise TokenInvalid
         return token
-
-    def _require(
-        self, token: Token, verb: Verb, channel: str = "", label: str = "", package: str = ""
-    ) -> None:
-        target = {"channel": channel, "label": label or None, "package": package or None}
-        if not allows(token.grants, verb, **target):
-            raise NotAllowed(missing(token.grants, verb, **target))
 
     def _check_failures(self, address: str) -> None:
         since, count = self._failures.get(address, (0.0, 0))

@@ -4,7 +4,8 @@ What aiohttp does by itself, and what is done about it here:
 
 - It answers ``Expect: 100-continue`` before any middleware or handler runs. Routes that take uploads are added with
   ``expect_handler=defer_continue``, and call ``send_continue`` when they know that they want the body.
-- It decodes a body that has a ``Content-Encoding``: its hash would be of other bytes. ``check_announced`` refuses it.
+- It decodes a body that has a ``Content-Encoding``, so that its hash would be of other bytes, and answers 400 by itself
+  where it cannot. The server is started with ``auto_decompress=False``, and ``check_announced`` refuses such a body.
 - It lets a client be silent for ever, and after a chunk that is malformed it waits for ever itself. ``read_body``
   waits for a limited time.
 - After an answer it reads on for 10 s and then resets the connection: a client that sends its whole body before it

@@ -8,11 +8,12 @@ defect of channeld: 500, logged with its traceback, and the request's id for who
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from channeld.cachepolicy import NO_STORE
 from channeld.catalog import rejections as catalog
@@ -26,7 +27,6 @@ from channeld.web.keys import SERVICES
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
 
 #: The class of a rejection, or the nearest of its bases, decides the status. What is not named here is 422: the
@@ -105,7 +105,7 @@ def plain_sentence(error: ChanneldError, status: int) -> web.Response:
     return web.Response(status=status, text=str(error))
 
 
-def make_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def make_middleware() -> Middleware:
     """Return the middleware that answers errors."""
 
     @web.middleware
@@ -122,7 +122,7 @@ def make_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamRe
             log.exception("A request met a defect", extra={"path": request.rel_url.raw_path})
             response = web.Response(
                 status=500,
-                text=f"channeld met a defect of its own; the operator finds it in the log under {current_request_id()}.",
+                text=f"This is a defect of channeld; its operator finds it in the log under {current_request_id()}.",
             )
         return await refuse(request, response)
 

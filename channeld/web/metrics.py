@@ -1,12 +1,17 @@
-"""Prometheus metrics of one process, kept in a registry of its own."""
+"""Prometheus metrics, in a registry of their own; those of several processes are added up."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from channeld.indexing.publisher import Publication
+
+#: The variable by which prometheus_client itself knows that several processes share their metrics.
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -46,7 +51,18 @@ class Metrics:
 
     def text(self) -> bytes:
         """Write everything in Prometheus' text format."""
-        return generate_latest(self.registry)
+        folder = os.environ.get(_SHARED)
+        if folder is None:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def use_shared_metrics(folder: str) -> None:
+    """Have the metrics of several processes added up through a folder; call it before any are made."""
+    os.environ[_SHARED] = folder
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
 def make_metrics() -> Metrics:
@@ -77,5 +93,10 @@ def make_metrics() -> Metrics:
         ),
         written_bytes=counter("pack_bytes", "Bytes of pages, tables and shards written."),
         damage=counter("damaged_pieces", "Stored pieces found damaged while they were read."),
-        trouble=Gauge("channeld_indexer_trouble", "1 while publishing fails.", registry=registry),
+        trouble=Gauge(
+            "channeld_indexer_trouble",
+            "1 while publishing fails.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        ),
     )

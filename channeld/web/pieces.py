@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, TypeVar
 
 from channeld.blobs.local import LocalBlobs
 from channeld.indexing.assembly import Assembly, Tables, plain
+from channeld.indexing.documents.shards import read_index
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import Place
@@ -23,6 +24,7 @@ T = TypeVar("T")
 KEPT_BYTES: Final = 128 * 1024 * 1024
 LARGEST_KEPT: Final = 512 * 1024
 _THREADS: Final = 4
+_INDEXES: Final = 64  # shard indexes whose names are kept
 #: Plain bytes that one hop to a thread decompresses.
 _STEP: Final = 4 * 1024 * 1024
 
@@ -38,6 +40,7 @@ class Pieces:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pieces")
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._names: OrderedDict[Place, frozenset[str]] = OrderedDict()
 
     def close(self) -> None:
         """Wait for what is being read."""
@@ -46,6 +49,17 @@ class Pieces:
     async def piece(self, place: Place) -> bytes:
         """Return a stored piece; raises ``PieceDamaged``."""
         return await self.remember(place, lambda: self._packs.read(place))
+
+    async def shard_names(self, place: Place) -> frozenset[str]:
+        """Return the package names that a shard index lists."""
+        names = self._names.get(place)
+        if names is None:
+            data = await self.piece(place)
+            names = await self.on_thread(lambda: frozenset(read_index(data)))
+            self._names[place] = names
+            if len(self._names) > _INDEXES:
+                self._names.popitem(last=False)
+        return names
 
     async def frame(self, document: Paged) -> bytes:
         """Return the whole zstd frame of a small document."""

@@ -6,15 +6,17 @@ view's generation has. What does not exist is 404, never 403 or 501: clients tak
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
+from sqlalchemy import Connection
 
 from channeld.cachepolicy import CachePolicy
+from channeld.catalog import channels, labels, selection
 from channeld.catalog import shards as shard_rows
-from channeld.catalog import selection
 from channeld.catalog.channels import Channel
 from channeld.indexing.documents.empty import EmptyDocument, empty_documents
 from channeld.indexing.generation import Paged, Whole
@@ -29,11 +31,15 @@ from channeld.web.shelf import View
 from channeld.web.summaries import channel_document, page
 from channeld.web.urls import Kind, Resource, parse
 
+log = logging.getLogger(__name__)
+
 #: Plain documents up to this size are made whole and kept; larger ones are streamed.
 _SMALL: Final = 256 * 1024
 #: Below this a coding saves nothing worth a second representation.
 _WORTH_CODING: Final = 1024
 _ZST: Final = ".zst"
+#: Codings of a plain document; a client that does not speak of codings gets it as it is.
+_CODINGS: Final = ("zstd", "identity")
 
 
 async def read(request: web.Request) -> web.StreamResponse:
@@ -45,15 +51,30 @@ async def read(request: web.Request) -> web.StreamResponse:
     channel = await services.shelf.channel(resource.channel)
     if channel is None:
         raise NothingHere(request.rel_url.raw_path)
-    await services.auth.check_read(request, channel, resource.token)
+    await services.auth.check_read(request, channel, resource)
     if resource.kind is Kind.PAGE_WITHOUT_SLASH:
         raise web.HTTPPermanentRedirect(resource.path)
     representation = await _FINDERS[resource.kind](request, services, channel, resource)
     try:
         return await respond(request, representation)
     except PieceDamaged as damage:
-        await services.report_damage(channel, resource, damage)
+        await report_damage(services, resource, damage)
         raise
+
+
+async def report_damage(services: Services, resource: Resource, damage: PieceDamaged) -> None:
+    """Have a view with a damaged piece made anew from the catalog."""
+    services.metrics.damage.inc()
+    log.error("A damaged piece was found while it was read. %s", damage, extra={"path": resource.path})
+    now = services.clock.now_ms()
+
+    def mark(connection: Connection) -> None:
+        channel = channels.lock(connection, [resource.channel])[resource.channel]
+        label = labels.get(connection, channel, resource.label)
+        labels.mark_whole(connection, channel, label, channel.revision, now)
+
+    await services.instance.database.write(mark)
+    services.wake()
 
 
 async def _subdir_document(
@@ -113,7 +134,7 @@ async def _plain(
     request: web.Request, services: Services, channel: Channel, resource: Resource, document: Paged
 ) -> Representation:
     """Represent a document by its text, zstd-coded from the very bytes of its frame where the client takes that."""
-    if document.raw_size > _WORTH_CODING and choose_coding(request.headers, ("zstd",)) == "zstd":
+    if document.raw_size > _WORTH_CODING and choose_coding(request.headers, _CODINGS) == "zstd":
         return _frame(services, channel, resource, document, f'"{document.zst_digest[:32]}-z"', "zstd")
     body: BytesBody | StreamBody
     if document.raw_size <= _SMALL:
@@ -186,10 +207,10 @@ async def _shard(
 async def _artifact(
     request: web.Request, services: Services, channel: Channel, resource: Resource
 ) -> Representation:
-    await _view(services, resource, resource.subdir or "")
+    view = await _view(services, resource, resource.subdir or "")
     file = await services.shelf.remember(
-        ("artifact", channel.id, resource.subdir, resource.file),
-        lambda connection: selection.newest(connection, channel, resource.subdir or "", resource.file),
+        ("artifact", view.label.id, resource.subdir, resource.file),
+        lambda connection: selection.newest(connection, channel, view.subdir, resource.file, view.label.id),
     )
     if file is None:
         raise NothingHere(request.rel_url.raw_path)

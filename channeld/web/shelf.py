@@ -78,9 +78,19 @@ class Shelf:
         """Look a channel up."""
         return await self._get(("channel", channel), lambda connection: channels.find(connection, channel))
 
+    async def public_channels(self) -> list[Channel]:
+        """List the channels that everybody may read, by name."""
+        return await self._get(
+            ("public",), lambda c: [channel for channel in channels.every(c) if not channel.settings.private]
+        )
+
     async def remember(self, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
         """Return what ``read`` returned for the key since the catalog last changed, or read it now."""
         return await self._get(key, read)
+
+    def close(self) -> None:
+        """Stop watching the catalog."""
+        self._watch.close()
 
     async def _get(self, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
         version = self._watch.version()

@@ -224,16 +224,16 @@ def parse(raw_path: str, subdirs: frozenset[str] = KNOWN_SUBDIRS) -> Resource | 
 
 
 def _decoded_parts(path: str) -> list[str] | None:
-    """Split at the slashes and undo the percent-encoding of each part, once."""
-    if not path.startswith("/") or not path.isascii():
+    """Split at the slashes and undo the percent-encoding of each part, once. What the parts may hold comes later."""
+    if not path.startswith("/"):
         return None
     parts = path[1:].split("/")
     if "%" in path:
         parts = [unquote(part, encoding="latin-1") for part in parts]
-        # An encoded slash would be a second spelling, an encoded percent sign the start of a second decoding.
-        if any("/" in part or "%" in part for part in parts):
+        # The slashes of a label would have two spellings.
+        if any("/" in part for part in parts):
             return None
-    return None if "" in parts[:-1] else parts
+    return parts
 
 
 def _resource(token: str | None, parts: list[str], subdirs: Collection[str]) -> Resource | None:

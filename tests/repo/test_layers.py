@@ -30,9 +30,10 @@ MAY_IMPORT = {
     "formats": {"errors"},
     **{part: GROUND | {"formats"} for part in STATE},
     **{part: GROUND | {"formats"} | STATE for part in VERBS},
+    "pages": set[str](),
     "instance": GROUND | {"formats"} | STATE | VERBS,
-    "web": GROUND | {"formats"} | STATE | VERBS | {"instance"},
-    "cli": GROUND | {"formats"} | STATE | VERBS | {"instance", "web"},
+    "web": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages"},
+    "cli": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages", "web"},
     "__main__": {"cli"},
 }
 
@@ -227,7 +228,8 @@ json.dump({"changed": {key: [before[key], after[key]] for key in before if befor
 
 
 def test_importing_every_module_changes_nothing(tmp_path: Path) -> None:
-    names = sorted(name for name in modules() if name != "channeld.__main__")
+    # Alembic runs its migrations, nobody imports them; and importing __main__ is starting the program.
+    names = sorted(name for name in modules() if ".migrations." not in name and name != "channeld.__main__")
     done = subprocess.run(
         [sys.executable, "-B", "-c", PROBE, json.dumps(names)],
         check=False,

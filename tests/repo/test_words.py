@@ -46,13 +46,6 @@ def test_no_file_names_a_folder_of_the_machine_it_was_written_on(folder: str) ->
     assert lines_with(re.escape(folder)) == []
 
 
-def test_no_file_names_the_folder_around_this_checkout() -> None:
-    around = ROOT.parent
-    if around == Path("/"):
-        around = ROOT
-    assert lines_with(rf"{re.escape(str(around))}(?![\w.-])") == []
-
-
 def test_the_data_of_the_tests_is_named_by_its_variable_only() -> None:
     beside = ".." + "/" + "shared"
     assert {each.rpartition(":")[0] for each in lines_with(re.escape(beside))} <= {".ci/run"}
@@ -60,7 +53,8 @@ def test_the_data_of_the_tests_is_named_by_its_variable_only() -> None:
 
 def test_no_file_refers_to_an_issue_by_its_number() -> None:
     # Other projects' issues are facts about clients, and are written as owner/name#1.
-    assert lines_with(r"(?i)(?:\b(?:issue|ticket|fixes|closes)\s+#?\d|(?:^|[\s(])#\d+\b)") == []
+    found = lines_with(r"(?i)(?:\b(?:issue|ticket|fixes|closes)\s+#?\d|(?:^|[\s(])#\d+\b)")
+    assert [each for each in found if ".css:" not in each] == []  # there it is a colour
 
 
 def test_only_text_is_in_the_project() -> None:

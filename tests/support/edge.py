@@ -32,7 +32,8 @@ async def serving(handler: Handler, **options: Any) -> AsyncIterator[int]:
     """Serve every path and method with one handler; yields the port."""
     app = web.Application(middlewares=options.pop("middlewares", ()))
     app.router.add_route("*", "/{path:.*}", handler, expect_handler=defer_continue)
-    runner = web.AppRunner(app, shutdown_timeout=1, **{"access_log": None, **options})
+    defaults = {"access_log": None, "auto_decompress": False, "shutdown_timeout": 1}
+    runner = web.AppRunner(app, **{**defaults, **options})
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

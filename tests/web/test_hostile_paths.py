@@ -72,6 +72,18 @@ GOOD = "/lab/label/rc/noarch/repodata.json"
         pytest.param("/lab/noarch/.htaccess", id="hidden file"),
         pytest.param("/%74/ab-12/lab/noarch/repodata.json", id="encoded keyword of the token"),
         pytest.param("/lab/" + "a/" * 600 + "noarch/repodata.json", id="too long"),
+        pytest.param(
+            "/"
+            + "%61" * 128
+            + "/label/"
+            + "%61" * 128
+            + "/noarch/"
+            + "%61" * 64
+            + "-"
+            + "%31" * 64
+            + "-0.conda",
+            id="too long when encoded",
+        ),
         pytest.param("/lab/label/" + "a" * 129 + "/noarch/repodata.json", id="long label"),
         pytest.param("/" + "a" * 129 + "/noarch/repodata.json", id="long channel"),
         pytest.param("/lab/noarch/" + "a" * 200 + "-1.0-0.conda", id="long file name"),

@@ -82,7 +82,7 @@ def _collect(reader: TarReader, rules: MemberRules, limits: Limits) -> dict[str,
         path = rules.check(member)
         if member.kind is Kind.FILE and path in _WANTED:
             text = path.decode()
-            limit = limits.paths_size if text == PATHS else limits.document_size
+            limit = limits.document_size if text == PATHS else limits.small_document_size
             if member.size > limit:
                 raise DocumentTooLarge(text, member.size, limit)
             contents[text] = reader.read(member)

@@ -29,10 +29,10 @@ class Limits:
     path_length: int = 4096
     #: Parts of a member's path.
     path_depth: int = 64
-    #: One metadata file that is kept (index.json, about.json, meta.yaml, …), in bytes. Real ones are below 1 MiB.
-    document_size: int = 4 * MIB
-    #: paths.json, in bytes: it has 150 to 500 for each file of the package.
-    paths_size: int = 64 * MIB
+    #: One metadata file that is kept, in bytes: paths.json, which has 150 to 500 for each file of the package.
+    #: The others that are read have to be below ``small_document_size``; real ones are below 1 MiB.
+    document_size: int = 64 * MIB
+    small_document_size: int = 4 * MIB
     #: The zip directory of a ``.conda``, in bytes: three members take 300.
     directory_size: int = 4096
     #: The memory that a zstd stream may ask for, in bytes: what every client allows (2 ** 27).

@@ -120,12 +120,12 @@ def _read_directory(file: BinaryIO, size: int, limits: Limits) -> tuple[bytes, i
     _, disk, start_disk, here, count, length, start, comment = _END.unpack_from(tail, len(tail) - _END.size)
     if comment:
         raise ZipTrailingBytes(comment)
+    if disk or start_disk or here != count:
+        raise ZipDirectoryMalformed("it is divided over several disks")
     end = size - _END.size
     if tail[-_END.size - _LOCATOR64.size :][:4] == b"PK\x06\x07":
         end -= _LOCATOR64.size + _END64.size
         count, length, start = _end64(tail, end, (count, length, start))
-    if disk or start_disk or here != min(count, 0xFFFF):
-        raise ZipDirectoryMalformed("it is divided over several disks")
     if length > limits.directory_size:
         raise ZipDirectoryMalformed(f"it has {length} bytes, more than {limits.directory_size}")
     if start + length != end:

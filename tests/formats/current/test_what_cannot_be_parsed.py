@@ -22,7 +22,19 @@ def test_a_version_that_cannot_be_parsed_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "dependency", ["", "mkl@", "*", "lib 1.*.0", "lib >=", "lib <<2", "lib[", "lib (2)", "a b c d e"]
+    "dependency",
+    [
+        "",
+        "mkl@",
+        "*",
+        "lib 1.*.0",
+        "lib >=",
+        "lib <<2",
+        "lib[",
+        "lib (2)",
+        "a b c d e",
+        f"lib[build_number={10**30}]",
+    ],
 )
 def test_a_dependency_that_cannot_be_parsed_is_passed_over(dependency: str) -> None:
     libs = [record("lib", "1.0"), record("lib", "2.0")]

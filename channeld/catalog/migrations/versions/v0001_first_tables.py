@@ -106,10 +106,10 @@ def _files() -> None:
         sa.Column("uploaded_by", sa.Text(), nullable=False),
         sa.Column("deleted_ms", BIG, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
-        sa.ForeignKeyConstraint(["artifact_id"], ["artifacts.id"], name="fk_files_artifact_id"),
         sa.ForeignKeyConstraint(
             ["channel_id"], ["channels.id"], name="fk_files_channel_id", ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(["artifact_id"], ["artifacts.id"], name="fk_files_artifact_id"),
         sa.UniqueConstraint(
             "channel_id",
             "subdir",
@@ -152,10 +152,10 @@ def _file_labels() -> None:
         sa.Column("indexed_ms", BIG, nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("label_id", "subdir", "filename", "file_id", name="pk_file_labels"),
-        sa.ForeignKeyConstraint(["file_id"], ["files.id"], name="fk_file_labels_file_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["label_id"], ["labels.id"], name="fk_file_labels_label_id", ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(["file_id"], ["files.id"], name="fk_file_labels_file_id", ondelete="CASCADE"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_file_labels_file_id", "file_labels", ["file_id"])

@@ -1,0 +1,116 @@
+"""``channeld serve``: start the server, and tell a first-time user what to do next."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from channeld.cli.config import settings_of_process, settings_option
+from channeld.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_FIRST_CHANNEL: Final = "my-channel"
+
+
+@click.command()
+@settings_option
+@click.option("--host", help="Address to listen on, instead of server.host.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of server.port; 0: a free one."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that answer requests, instead of server.workers."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of all that is stored, instead of storage.data_dir.",
+)
+def serve(
+    path: Path | None, host: str | None, port: int | None, workers: int | None, data_dir: Path | None
+) -> None:
+    """Serve channels until told to stop (SIGTERM or Ctrl-C).
+
+    The first start in a new data folder makes an administrator's token and shows it, once.
+    """
+    from channeld import logs
+    from channeld.web import server
+
+    settings = _overridden(settings_of_process(path), host, port, workers, data_dir)
+    logs.configure(settings.log, sys.stderr)
+    listener = server.listen(settings)
+    url = settings.server.base_url.rstrip("/") or server.url_of(listener)
+    token = first_token(settings)
+
+    def ready() -> None:
+        click.echo(_welcome(url, token) if token else f"channeld listens on {url}")
+        sys.stdout.flush()
+
+    server.run(settings, listener, ready)
+    click.echo("channeld has stopped.")
+
+
+def _overridden(
+    settings: Settings, host: str | None, port: int | None, workers: int | None, data_dir: Path | None
+) -> Settings:
+    server = settings.server
+    server = replace(
+        server,
+        host=host if host is not None else server.host,
+        port=port if port is not None else server.port,
+        workers=workers if workers is not None else server.workers,
+    )
+    storage = replace(settings.storage, data_dir=data_dir) if data_dir is not None else settings.storage
+    return replace(settings, server=server, storage=storage)
+
+
+def first_token(settings: Settings) -> str | None:
+    """Make the administrator's token of a catalog that has no tokens yet; None where there are some."""
+    from sqlalchemy import Connection
+
+    from channeld.catalog import tokens
+    from channeld.catalog.audit import Actor
+    from channeld.catalog.grants import ADMINISTRATOR
+    from channeld.clock import SystemClock
+    from channeld.instance import open_instance
+
+    clock = SystemClock()
+    instance = open_instance(settings, clock)
+    try:
+        actor = Actor("channeld serve", "local", clock.now_ms(), "first start")
+
+        def make(connection: Connection) -> str | None:
+            if tokens.every(connection):
+                return None
+            randomness = secrets.token_bytes(tokens.RANDOM_BYTES)
+            made = tokens.create(connection, "administrator", [ADMINISTRATOR], actor, randomness=randomness)
+            return made.text
+
+        return instance.database.write_now(make)
+    finally:
+        instance.close()
+
+
+def _welcome(url: str, token: str) -> str:
+    return f"""\
+channeld listens on {url}
+
+This is the administrator's token. It is shown this once; only a hash of it is kept:
+
+    {token}
+
+Next, in another terminal:
+
+    export CHANNELD_URL={url} CHANNELD_TOKEN={token}
+
+    channeld upload --create --channel {_FIRST_CHANNEL} PACKAGE.conda
+    conda install --override-channels -c {url}/{_FIRST_CHANNEL} NAME
+    channeld status
+"""

@@ -1,0 +1,186 @@
+"""``channeld serve``: one process that serves and indexes, or several that serve beside one that indexes.
+
+The first process opens the listening socket, so that a taken port is told before anything else happens, and clears
+what a crashed run left. SIGTERM and SIGINT drain: no new connections, requests under way get the grace period, the
+publication under way is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import multiprocessing.process
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from aiohttp import web
+
+from channeld import logs
+from channeld.blobs import durable
+from channeld.clock import SystemClock
+from channeld.errors import Unavailable
+from channeld.instance import open_instance
+from channeld.settings import Settings
+from channeld.web.app import make_app
+from channeld.web.metrics import make_metrics, use_shared_metrics
+from channeld.web.services import running_services
+
+log = logging.getLogger(__name__)
+
+_BACKLOG: Final = 1024
+#: Seconds that aiohttp reads on after an answer; ``bodies.refuse`` has done that already where it matters.
+_LINGER_SECONDS: Final = 10.0
+
+
+@dataclass(eq=False)
+class PortTaken(Unavailable):
+    """The address cannot be listened on."""
+
+    host: str
+    port: int
+    problem: str
+
+    advice: ClassVar[str] = "Choose another one with --port, or stop what listens there."
+
+    def sentence(self) -> str:
+        return f"Cannot listen on {self.host}, port {self.port}: {self.problem}."
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket; raises ``PortTaken``."""
+    host, port = settings.server.host, settings.server.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise PortTaken(host, port, error.strerror or str(error)) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL under which a client on this machine reaches the server."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def clear_leftovers(settings: Settings) -> None:
+    """Remove what an earlier run left half-written: temporary files, and frames, which a crash may have cut short."""
+    root = settings.storage.data_dir.absolute()
+    now = SystemClock().now_ms() / 1000
+    shutil.rmtree(root / "frames", ignore_errors=True)
+    for folder in (root / "blobs" / "incoming", root / "packs"):
+        if folder.is_dir() and (count := durable.sweep(folder, now)):
+            log.info("Removed %d unfinished files from %s", count, folder)
+
+
+def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until told to stop. ``ready`` is called once requests are answered."""
+    clear_leftovers(settings)
+    if settings.server.workers == 1:
+        asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
+    else:
+        _supervise(settings, listener, ready)
+
+
+async def _serve(
+    settings: Settings, listener: socket.socket, *, indexing: bool, ready: Callable[[], None] = lambda: None
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with running_services(settings, SystemClock(), indexing=indexing) as services:
+        runner = web.AppRunner(
+            make_app(services),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=settings.server.shutdown_grace_seconds,
+            lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,
+        )
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener, shutdown_timeout=0).start()
+            ready()
+            await stop.wait()
+            log.info("Stopping: requests under way are finished first.")
+        finally:
+            await runner.cleanup()
+
+
+def _worker(settings: Settings, listener: socket.socket, metrics_folder: str) -> None:
+    """Run one process that serves and does not index."""
+    logs.configure(settings.log, sys.stderr)
+    use_shared_metrics(metrics_folder)
+    asyncio.run(_serve(settings, listener, indexing=False))
+
+
+def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Index in this process, and keep the workers that serve alive."""
+    folder = tempfile.mkdtemp(prefix="channeld-metrics-")
+    use_shared_metrics(folder)
+    try:
+        # the tables are brought up to date once, before the workers look at them
+        open_instance(settings, SystemClock()).close()
+        asyncio.run(_index_and_watch(settings, listener, folder, ready))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _index_and_watch(
+    settings: Settings, listener: socket.socket, folder: str, ready: Callable[[], None]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    context = multiprocessing.get_context("spawn")
+    processes: list[multiprocessing.process.BaseProcess] = []
+
+    def start() -> multiprocessing.process.BaseProcess:
+        process = context.Process(target=_worker, args=(settings, listener, folder), daemon=False)
+        process.start()
+        return process
+
+    async with running_services(settings, SystemClock(), indexing=True, metrics=make_metrics()):
+        processes.extend(start() for _ in range(settings.server.workers))
+        ready()
+        try:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 0.5)
+                for number, process in enumerate(processes):
+                    if not stop.is_set() and not process.is_alive():
+                        log.error(
+                            "Worker %s ended with status %s; starting another.", process.pid, process.exitcode
+                        )
+                        processes[number] = start()
+        finally:
+            await _stop_workers(processes, settings.server.shutdown_grace_seconds)
+
+
+async def _stop_workers(processes: list[multiprocessing.process.BaseProcess], grace_seconds: float) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = asyncio.get_running_loop().time() + grace_seconds + 5
+    while any(process.is_alive() for process in processes):
+        if asyncio.get_running_loop().time() > deadline:
+            for process in processes:
+                process.kill()
+            break
+        await asyncio.sleep(0.05)
+    for process in processes:
+        process.join()
