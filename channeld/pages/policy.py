@@ -16,7 +16,10 @@ STYLE: Final = resources.files("channeld.pages").joinpath("templates", "style.cs
 _STYLE_HASH: Final = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 #: What a page can say about itself.
-META_POLICY: Final = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
+META_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 #: The value of the header field: the same, and that no other page may frame ours, which only a header can say.
 CONTENT_SECURITY_POLICY: Final = f"{META_POLICY}; frame-ancestors 'none'"

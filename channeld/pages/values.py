@@ -1,7 +1,7 @@
 """What each page shows. Whoever fills these in has asked the catalog; the pages only say it.
 
 Times are Unix milliseconds, sizes are bytes, hashes are hex. Lists are shown in the order in which they come.
-A ``label`` is ``main`` for the channel itself, and a ``snapshot`` is the point in its URL, or None for the live channel.
+A ``label`` is ``main`` for the channel itself. A ``snapshot`` is the point in its URL, or None for the live channel.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def test_without_a_known_url_the_page_says_what_to_put_there(private: bool) -> N
 
 @pytest.mark.parametrize("name", ["a b", "$(reboot)", "`x`", "a';rm -rf ~;'", "a\nb", "--help", "&&x"])
 def test_nothing_in_a_name_reaches_the_shell(name: str) -> None:
-    for line in commands(replace(CHANNEL, channel=name, base_url=f"https://h/{name}")):
-        plain = commands(CHANNEL)
-        assert [len(shlex.split(each)) for each in plain].count(len(shlex.split(line))) >= 1
-        assert shlex.split(line)[-1].startswith("https://h/")
+    harmless = [shlex.split(line) for line in commands(CHANNEL)]
+    changed = [
+        shlex.split(line) for line in commands(replace(CHANNEL, channel=name, base_url=f"https://h/{name}"))
+    ]
+    assert [words[:-1] for words in changed] == [words[:-1] for words in harmless]
+    assert all(words[-1].startswith(f"https://h/{name}/") for words in changed)

@@ -111,7 +111,8 @@ def test_no_link_leaves_the_place_or_runs(make: Callable[[str], bytes], text: st
 @given(st.text(st.characters(codec=None), min_size=1, max_size=40))
 def test_any_text_at_all_makes_a_sound_page(text: str) -> None:
     for make in PAGES:
-        assert skeleton(read(make(text))) in variants(make)
+        # The sign in front keeps it from being a word that pages know, such as "broken" or "noarch".
+        assert skeleton(read(make(f"~{text}"))) in variants(make)
 
 
 def test_the_text_itself_is_shown() -> None:

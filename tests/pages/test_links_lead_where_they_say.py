@@ -135,9 +135,9 @@ def check(page: bytes, here: Resource, values: ChannelPage | SubdirPage) -> None
 
 
 def test_a_file_name_is_a_link_to_that_name_whatever_is_in_it() -> None:
-    odd = replace(SUBDIR.newest[0], filename="libc++-1!2.0-h1+x_0.conda")
+    odd = replace(SUBDIR.newest[0], filename="libc-1!2.0+a-h1+x_0.conda")
     (link,) = [each for each in hrefs(subdir_page(replace(SUBDIR, newest=(odd,)))) if "libc" in each]
-    assert link == "libc%2B%2B-1!2.0-h1%2Bx_0.conda"
+    assert link == "libc-1!2.0%2Ba-h1%2Bx_0.conda"
     found = parse(f"/forge/linux-64/{link}")
     assert found is not None
     assert found.file == odd.filename

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from channeld.pages.rendering import channel_page, error_page, server_page, subdir_page
-from channeld.pages.values import ErrorPage
 from tests.support.html import Element, read
-from tests.support.pages import CHANNEL, EVERY_KIND, SERVER, SUBDIR
+from tests.support.pages import CHANNEL, ERROR, EVERY_KIND, SERVER, SUBDIR
 
 VARIANTS = {
     **EVERY_KIND,
@@ -23,7 +23,7 @@ VARIANTS = {
     "broken in a snapshot": lambda: subdir_page(replace(SUBDIR, label="broken", snapshot="2026-08-01")),
     "broken channel in a snapshot": lambda: channel_page(replace(CHANNEL, label="broken", snapshot="7")),
     "empty server": lambda: server_page(replace(SERVER, channels=())),
-    "error without advice": lambda: error_page(ErrorPage(500, "Broken", "Something broke.", "", "/")),
+    "error without advice": lambda: error_page(replace(ERROR, advice="")),
 }
 every_page = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -47,7 +47,7 @@ def test_it_has_one_of_each_landmark_and_one_main_heading(make: Callable[[], byt
     assert top == ["header", "main", "footer"]
     assert body.one("h1").text
     levels = [int(element.tag[1]) for element in body.all() if re.fullmatch("h[1-6]", element.tag)]
-    assert all(below - above <= 1 for above, below in zip(levels, levels[1:], strict=False))
+    assert all(below - above <= 1 for above, below in pairwise(levels))
 
 
 @every_page

@@ -32,8 +32,10 @@ MAY_IMPORT = {
     **{part: GROUND | {"formats"} | STATE for part in VERBS},
     "pages": set[str](),
     "instance": GROUND | {"formats"} | STATE | VERBS,
+    "backup": GROUND | {"formats"} | STATE | VERBS | {"instance"},
+    "cold": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages"},
     "web": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages"},
-    "cli": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages", "web"},
+    "cli": GROUND | {"formats"} | STATE | VERBS | {"instance", "pages", "backup", "cold", "web"},
     "__main__": {"cli"},
 }
 

@@ -47,7 +47,7 @@ class Indexed:
         return data
 
 
-class _OneFile(conda_index_cache.BaseCondaIndexCache):  # type: ignore[misc]
+class _OneFile(conda_index_cache.BaseCondaIndexCache):
     """conda-index's cache with one file in it and nothing behind it."""
 
     def __init__(self, data: bytes) -> None:
@@ -57,9 +57,7 @@ class _OneFile(conda_index_cache.BaseCondaIndexCache):  # type: ignore[misc]
     def open(self, fn: str) -> IO[bytes]:
         return io.BytesIO(self._data)
 
-    def store(
-        self, fn: str, size: int, mtime: int, members: dict[str, Any], index_json: dict[str, Any]
-    ) -> None:
+    def store(self, fn: str, size: int, mtime: int, members: dict[str, Any], index_json: Any) -> None:
         self.indexed = Indexed(dict(index_json), dict(members))
 
     def convert(self) -> None:

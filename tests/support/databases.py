@@ -1,12 +1,11 @@
 """Fixtures for what has to hold on both databases: SQLite, and a real PostgreSQL that the tests start themselves.
 
-A ``conftest.py`` imports the fixtures that its tests use. Every test gets a database of its own, made from a migrated
-one: a copied file, or CREATE DATABASE ... TEMPLATE. One server serves a whole test session (each xdist worker's own).
+A ``conftest.py`` imports the fixtures that its tests use. Every test gets a migrated database without any rows: a
+copied file; on PostgreSQL always the same one, emptied. One server serves a whole session (each xdist worker's own).
 """
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
 import warnings
@@ -19,44 +18,52 @@ import sqlalchemy as sa
 
 from channeld.catalog import schema
 from channeld.catalog.database import Database, open_database
+from channeld.catalog.tables import metadata
 
 __all__ = ["backend", "database", "database_url", "empty_database_url", "postgres_server", "sqlite_template"]
 
 
 class PostgresServer:
-    """A running server; ``template`` names a migrated database in it."""
-
-    template = "template_channeld"
+    """A running server with one migrated database."""
 
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
-        self._admin = sa.create_engine(self._url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
-        self._numbers = itertools.count(1)
+        self._run("postgres", "CREATE DATABASE channeld")
         # The data are worth nothing: what makes them survive a power failure only costs time.
-        self.run("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off")
-        self.run("ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
-        self.run(f"CREATE DATABASE {self.template}")
-        migrated = open_database(self.url_of(self.template))
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            self._run("postgres", f"ALTER SYSTEM SET {setting} = off")
+        self._run("postgres", "SELECT pg_reload_conf()")
+        migrated = open_database(self._url_of("channeld"))
         schema.upgrade(migrated)
         migrated.close()
 
-    def run(self, *statements: str) -> None:
-        """Run statements as the administrator."""
-        with self._admin.connect() as connection:
+    def _url_of(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, database: str, *statements: str) -> None:
+        engine = sa.create_engine(
+            self._url.set(database=database), isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool
+        )
+        with engine.connect() as connection:
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
-    def url_of(self, name: str) -> str:
-        """Return the URL of a database of this server."""
-        return self._url.set(database=name).render_as_string(hide_password=False)
+    def migrated(self) -> str:
+        """Return the URL of the migrated database, emptied of what the test before left in it."""
+        self._run(
+            "channeld",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+        )
+        return self._url_of("channeld")
 
     @contextmanager
-    def fresh(self, template: str) -> Iterator[str]:
-        """Make a database out of a template, and drop it in the end."""
-        name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield self.url_of(name)
-        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+    def empty(self) -> Iterator[str]:
+        """Make a database without any tables, and drop it in the end."""
+        self._run("postgres", "CREATE DATABASE empty TEMPLATE template0")
+        yield self._url_of("empty")
+        self._run("postgres", "DROP DATABASE empty WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -99,21 +106,19 @@ def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: P
         yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.fresh("template0") as url:
+    with server.empty() as url:
         yield url
 
 
 @pytest.fixture
-def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a migrated database."""
     if backend == "sqlite":
         path = tmp_path / "catalog.sqlite"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
+        return f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.fresh(server.template) as url:
-        yield url
+    return server.migrated()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def header(
 
 def member(path: bytes | str, data: bytes = b"", kind: bytes = b"0", **fields: bytes) -> bytes:
     """Return a header and its padded data."""
-    return header(path, len(data), kind, **fields) + padded(data)  # type: ignore[arg-type]
+    return header(path, len(data), kind, **fields) + padded(data)
 
 
 def padded(data: bytes) -> bytes:

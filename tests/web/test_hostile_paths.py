@@ -14,6 +14,8 @@ from channeld.web.urls import RESERVED_CHANNEL_NAMES, Kind, parse, snapshot_poin
 from tests.support.edge import connected, serving
 
 GOOD = "/lab/label/rc/noarch/repodata.json"
+#: Every part is valid, at its greatest length, and encoded as nobody encodes it.
+LONG = "/{0}/label/{0}/noarch/{1}-1{2}-0.conda".format("%61" * 128, "%61" * 64, "%2E%31" * 31)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +74,7 @@ GOOD = "/lab/label/rc/noarch/repodata.json"
         pytest.param("/lab/noarch/.htaccess", id="hidden file"),
         pytest.param("/%74/ab-12/lab/noarch/repodata.json", id="encoded keyword of the token"),
         pytest.param("/lab/" + "a/" * 600 + "noarch/repodata.json", id="too long"),
-        pytest.param(
-            "/"
-            + "%61" * 128
-            + "/label/"
-            + "%61" * 128
-            + "/noarch/"
-            + "%61" * 64
-            + "-"
-            + "%31" * 64
-            + "-0.conda",
-            id="too long when encoded",
-        ),
+        pytest.param(LONG, id="too long when encoded"),
         pytest.param("/lab/label/" + "a" * 129 + "/noarch/repodata.json", id="long label"),
         pytest.param("/" + "a" * 129 + "/noarch/repodata.json", id="long channel"),
         pytest.param("/lab/noarch/" + "a" * 200 + "-1.0-0.conda", id="long file name"),

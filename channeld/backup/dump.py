@@ -1,0 +1,135 @@
+"""The catalog in one file: every row of every table, from one snapshot, independent of the database.
+
+A zstd stream of msgpack values: a head, then for each table its name and columns followed by its rows in batches, then
+an end. What SQLite wrote, PostgreSQL can read back, and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Final
+
+import msgpack
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy import Connection
+
+from channeld.catalog import tables as t
+from channeld.errors import Rejected
+
+_FORMAT: Final = 1
+_ROWS: Final = 500
+_LEVEL: Final = 6
+#: Rows that belong to a running process, not to the data.
+_LEFT_OUT: Final = frozenset({"leases"})
+
+
+@dataclass(eq=False)
+class DumpUnreadable(Rejected):
+    """The file is not a dump of a catalog, or not a whole one."""
+
+    path: str
+    problem: str
+
+    advice: ClassVar[str] = "Take another backup; this one cannot be restored."
+
+    def sentence(self) -> str:
+        return f"{self.path} cannot be read: {self.problem}."
+
+
+@dataclass(eq=False)
+class RevisionDiffers(Rejected):
+    """The dump was taken from tables of another revision."""
+
+    dumped: str
+    wanted: str
+
+    advice: ClassVar[str] = "Restore it with the release of channeld that took it, and upgrade afterwards."
+
+    def sentence(self) -> str:
+        return (
+            f"The backup has the tables of revision {self.dumped}, and this channeld those of {self.wanted}."
+        )
+
+
+def dumped_tables() -> list[sa.Table]:
+    """List the tables of a dump, each after those that it refers to."""
+    return [table for table in t.metadata.sorted_tables if table.name not in _LEFT_OUT]
+
+
+def write(connection: Connection, file: BinaryIO, revision: str) -> dict[str, int]:
+    """Write the snapshot that a connection sees; returns how many rows each table has."""
+    counts = {}
+    packer = msgpack.Packer()
+    with zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).stream_writer(
+        file, closefd=False
+    ) as target:
+        target.write(packer.pack({"format": _FORMAT, "revision": revision}))
+        for table in dumped_tables():
+            target.write(
+                packer.pack({"table": table.name, "columns": [column.name for column in table.columns]})
+            )
+            counts[table.name] = 0
+            rows = connection.execution_options(yield_per=_ROWS).execute(
+                sa.select(table).order_by(*table.primary_key)
+            )
+            for batch in rows.partitions(_ROWS):
+                target.write(packer.pack([list(row) for row in batch]))
+                counts[table.name] += len(batch)
+        target.write(packer.pack({"end": counts}))
+    return counts
+
+
+def read(connection: Connection, path: Path, revision: str) -> dict[str, int]:
+    """Insert all rows of a dump into empty tables; returns how many rows each table got.
+
+    Raises:
+        DumpUnreadable: damaged, or cut short.
+        RevisionDiffers: from tables that are not these.
+    """
+    values = _values(path)
+    head = next(values, None)
+    if not isinstance(head, dict) or head.get("format") != _FORMAT:
+        raise DumpUnreadable(str(path), "it is no dump of this format")
+    if head["revision"] != revision:
+        raise RevisionDiffers(str(head["revision"]), revision)
+    counts: dict[str, int] = {}
+    table: sa.Table | None = None
+    columns: list[str] = []
+    for value in values:
+        if isinstance(value, dict) and "table" in value:
+            table, columns = t.metadata.tables[value["table"]], value["columns"]
+            counts[table.name] = 0
+        elif isinstance(value, dict):
+            if value.get("end") != counts:
+                raise DumpUnreadable(str(path), "its tables are not whole")
+            _set_sequences(connection)
+            return counts
+        elif table is not None:
+            connection.execute(table.insert(), [dict(zip(columns, row, strict=True)) for row in value])
+            counts[table.name] += len(value)
+    raise DumpUnreadable(str(path), "it ends too early")
+
+
+def _values(path: Path) -> Iterator[Any]:
+    try:
+        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as source:
+            yield from msgpack.Unpacker(source, max_buffer_size=2**31 - 1)
+    except (OSError, zstandard.ZstdError, ValueError) as error:
+        raise DumpUnreadable(str(path), str(error)) from error
+
+
+def _set_sequences(connection: Connection) -> None:
+    """Have PostgreSQL count on from the ids that were inserted; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in dumped_tables():
+        column = table.primary_key.columns.values()[0]
+        if len(table.primary_key.columns) == 1 and isinstance(column.type, sa.BigInteger):
+            sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
+            named = connection.execute(sa.select(sequence)).scalar()
+            highest = connection.execute(sa.select(sa.func.max(column))).scalar()
+            if named is not None and highest is not None:
+                connection.execute(sa.select(sa.func.setval(named, highest)))

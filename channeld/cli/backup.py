@@ -1,0 +1,66 @@
+"""``channeld backup`` and ``channeld restore``: on the server's own machine, with its settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from channeld.cli.config import settings_of_process, settings_option
+
+if TYPE_CHECKING:
+    from channeld.backup.backup import Report
+
+
+@click.command()
+@settings_option
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(path: Path | None, folder: Path) -> None:
+    """Back the catalog, the artifacts and the indexes up into FOLDER.
+
+    The server may go on running. A second backup into the same folder copies only what is new.
+    """
+    from channeld.backup.backup import take
+    from channeld.clock import SystemClock
+    from channeld.instance import open_instance
+
+    instance = open_instance(settings_of_process(path), SystemClock())
+    try:
+        report = take(instance, folder, _progress)
+    finally:
+        instance.close()
+    _say("Backed up", report)
+
+
+@click.command()
+@settings_option
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(path: Path | None, folder: Path) -> None:
+    """Restore the backup in FOLDER into the empty data folder and database of the settings.
+
+    The restored server serves the same bytes under the same ETags.
+    """
+    from channeld.backup.backup import restore as bring_back
+    from channeld.clock import SystemClock
+    from channeld.instance import open_instance
+
+    instance = open_instance(settings_of_process(path), SystemClock())
+    try:
+        report = bring_back(instance, folder, _progress)
+    finally:
+        instance.close()
+    _say("Restored", report)
+
+
+def _say(verb: str, report: Report) -> None:
+    click.echo(
+        f"{verb} {report.artifacts:,} artifacts and {report.packs:,} packs; "
+        f"copied {report.copied_files:,} files, {report.copied_bytes:,} bytes."
+    )
+
+
+def _progress(what: str, done: int, total: int) -> None:
+    if sys.stderr.isatty() and (done % 50 == 0 or done == total):
+        click.echo(f"\r{what}: {done:,} of {total:,}", nl=done == total, err=True)

@@ -1,0 +1,43 @@
+"""How a command fails: a sentence on standard error, and an exit status that scripts can tell apart.
+
+0 done; 1 refused or failed; 2 the command line is wrong (click's own); 3 the server, the disk or the database cannot
+do it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from channeld.errors import Rejected, Unavailable
+
+REFUSED = 1
+UNAVAILABLE = 3
+
+
+class Failure(click.ClickException):
+    """A sentence, what to do next, and the exit status."""
+
+    def __init__(self, sentence: str, advice: str = "", exit_code: int = REFUSED) -> None:
+        super().__init__(sentence)
+        self.advice = advice
+        self.exit_code = exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"Error: {self.message}", file=file, err=True)
+        if self.advice:
+            click.echo(self.advice, file=file, err=True)
+
+
+@contextmanager
+def failures_of() -> Iterator[None]:
+    """Turn channeld's own errors into failures of the command."""
+    try:
+        yield
+    except Rejected as error:
+        raise Failure(error.sentence(), error.advice) from error
+    except Unavailable as error:
+        raise Failure(error.sentence(), error.advice, UNAVAILABLE) from error
