@@ -98,7 +98,9 @@ def _info(record: Record) -> dict[str, bytes]:
     """Return the files below ``info/``, as many and as long as conda-build writes."""
     name, version = record["name"], record["version"]
     kept = ("build", "build_number", "constrains", "depends", "license", "license_family", "name", "noarch")
-    index = {field: record[field] for field in (*kept, "subdir", "track_features", "version") if field in record}
+    index = {
+        field: record[field] for field in (*kept, "subdir", "track_features", "version") if field in record
+    }
     system, _, machine = record["subdir"].partition("-")
     index |= {"arch": machine or None, "platform": system if machine else None}
     index["timestamp"] = record.get("timestamp") or _TIMESTAMP

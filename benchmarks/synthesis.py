@@ -97,7 +97,9 @@ def fill(database: Database, channel: str, found: Iterator[Package]) -> int:
     database.write_now(lambda connection: channels.create(connection, channel, settings, actor))
     total = 0
     while rows := list(islice(found, _ROWS_AT_ONCE)):
-        database.write_now(lambda connection, rows=rows, total=total: _insert(connection, channel, rows, total))
+        database.write_now(
+            lambda connection, rows=rows, total=total: _insert(connection, channel, rows, total)
+        )
         total += len(rows)
 
     def mark(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 A file appears under its name only when its bytes are on the disk: write to a temporary name in the same file system,
 fsync the file, rename, fsync the directory. A crash before the rename leaves a temporary file, which ``sweep`` removes
-at the next start; a crash after it leaves the whole file.
+at the next start or a while later; a crash after it leaves the whole file.
 
 All system calls go through ``Disk``, so that tests can make each one of them fail, or fail after it took effect.
 """
@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -70,6 +70,10 @@ class Disk:
     def unlink(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
+    def touch(self, path: Path) -> None:
+        """Set a file's time to now; raises ``FileNotFoundError``."""
+        os.utime(path)
+
     def fsync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -78,9 +82,10 @@ class Disk:
             os.close(descriptor)
 
     def make_folder(self, folder: Path) -> None:
-        """Create a folder, and make its entry in its parent durable."""
+        """Create a folder with those above it, and make the entry of each in its parent durable."""
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            self.make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
             self.fsync_folder(folder.parent)
 
     def free_bytes(self, folder: Path) -> int:
@@ -132,12 +137,11 @@ class Pending:
             raise
 
     def discard(self) -> None:
-        """Remove the bytes. Does nothing after a commit, and never fails: what stays is swept at the next start."""
-        try:
+        """Remove the bytes. Does nothing after a commit, and never fails: what stays is swept later."""
+        with suppress(OSError):  # a full disk has no room for what is still in the buffer, either
             self.file.close()
+        with suppress(OSError):
             self._disk.unlink(self.path)
-        except OSError:
-            return
 
 
 def write_file(disk: Disk, target: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,20 +54,28 @@ class Change:
 
 def record(connection: Connection, actor: Actor, change: Change) -> None:
     """Append one row."""
-    connection.execute(
-        t.audit.insert().values(
-            at_ms=actor.now_ms,
-            actor=actor.id,
-            origin=actor.origin,
-            action=change.action,
-            channel=change.channel,
-            subject=change.subject,
-            before=_json(change.before),
-            after=_json(change.after),
-            reason=actor.reason,
-            revision=change.revision,
-        )
-    )
+    record_each(connection, actor, [change])
+
+
+def record_each(connection: Connection, actor: Actor, changes: Iterable[Change]) -> None:
+    """Append a row for each of the changes that one act made."""
+    rows = [
+        {
+            "at_ms": actor.now_ms,
+            "actor": actor.id,
+            "origin": actor.origin,
+            "action": change.action,
+            "channel": change.channel,
+            "subject": change.subject,
+            "before": _json(change.before),
+            "after": _json(change.after),
+            "reason": actor.reason,
+            "revision": change.revision,
+        }
+        for change in changes
+    ]
+    if rows:
+        connection.execute(t.audit.insert(), rows)
 
 
 def _json(value: Any) -> str:

@@ -34,6 +34,11 @@ def mark(
     connection: Connection, moment: Moment, views: Iterable[tuple[int, str]], changed: ChangedFile = WHOLE
 ) -> None:
     """Mark views, given as (label id, subdir), as dirty."""
+    mark_each(connection, moment, ((label_id, subdir, changed) for label_id, subdir in sorted(views)))
+
+
+def mark_each(connection: Connection, moment: Moment, marks: Iterable[tuple[int, str, ChangedFile]]) -> None:
+    """Mark views, given as (label id, subdir), as dirty for a file of their own each."""
     rows = [
         {
             "channel_id": moment.channel_id,
@@ -44,7 +49,7 @@ def mark(
             "revision": moment.revision,
             "since_ms": moment.now_ms,
         }
-        for label_id, subdir in sorted(views)
+        for label_id, subdir, changed in marks
     ]
     if rows:
         connection.execute(t.dirty.insert(), rows)

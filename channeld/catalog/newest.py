@@ -48,7 +48,7 @@ def newest(connection: Connection, label: Label, subdir: str, limit: int) -> lis
             t.file_labels.c.active,
             t.files.c.deleted_ms.is_(None),
         )
-        .order_by(t.file_labels.c.indexed_ms.desc(), t.files.c.filename)
+        .order_by(t.file_labels.c.indexed_ms.desc(), t.file_labels.c.filename.desc())  # as an index has them
         .limit(limit)
     )
     if label.name != BROKEN:

@@ -54,11 +54,14 @@ def shown_files(connection: Connection, key: ViewKey, name: str) -> list[Package
             t.file_labels.c.label_id == key.label_id,
             t.file_labels.c.active,
         )
-        .order_by(t.files.c.subdir, t.files.c.filename, t.files.c.id)
     )
     if not key.shows_broken:
         query = query.where(~t.files.c.broken)
-    return list({(row.subdir, row.filename): PackageFile(*row) for row in connection.execute(query)}.values())
+    # Sorted here: asked to do it, SQLite reads the whole channel in that order instead of looking the name up.
+    rows = sorted(
+        connection.execute(query.add_columns(t.files.c.id)), key=lambda row: (row[1], row[2], row[-1])
+    )
+    return list({(row.subdir, row.filename): PackageFile(*row[:-1]) for row in rows}.values())
 
 
 def details(connection: Connection, artifact_ids: Iterable[int]) -> Iterator[tuple[int, PackageDetails]]:

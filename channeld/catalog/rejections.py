@@ -137,6 +137,32 @@ class CandidateAmbiguous(Rejected):
 
 
 @dataclass(eq=False)
+class NothingSelected(Rejected):
+    """An action on files does not say on which."""
+
+    channel: str
+
+    advice: ClassVar[str] = (
+        "Name a file, a package or a label: an action never means a whole channel by accident."
+    )
+
+    def sentence(self) -> str:
+        return f"It is not said which files of the channel {self.channel!r} are meant."
+
+
+@dataclass(eq=False)
+class LabelBothWays(Rejected):
+    """The same label is to be put on and taken off."""
+
+    labels: tuple[str, ...]
+
+    advice: ClassVar[str] = "Leave it out of one of the two."
+
+    def sentence(self) -> str:
+        return f"{', '.join(map(repr, self.labels))} would be added and removed at once."
+
+
+@dataclass(eq=False)
 class TokenMissing(Rejected):
     """There is no such token."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,17 @@ def _carrying(connection: Connection, found: list[StoredFile], label_id: int) ->
     return set(connection.execute(query).scalars())
 
 
+def search(
+    connection: Connection,
+    conditions: Iterable[sa.ColumnElement[bool]],
+    order: Iterable[sa.ColumnElement[Any]],
+    limit: int,
+) -> list[StoredFile]:
+    """List the first files that meet conditions on the columns of ``files`` and ``artifacts``."""
+    query = _STORED.where(*conditions).order_by(*order).limit(limit)
+    return [_stored(row) for row in connection.execute(query)]
+
+
 def by_id(connection: Connection, file_id: int) -> StoredFile:
     """Look one file up by its row id."""
     return _stored(connection.execute(_STORED.where(t.files.c.id == file_id)).one())
@@ -163,8 +175,11 @@ def select(connection: Connection, channel: Channel, selection: Selection) -> li
         query = query.join(t.file_labels, t.file_labels.c.file_id == t.files.c.id).where(
             t.file_labels.c.label_id == label.id, t.file_labels.c.active
         )
-    rows = connection.execute(query.order_by(t.files.c.subdir, t.files.c.filename, t.files.c.id))
-    found = {(row.subdir, row.filename): _stored(row) for row in rows}
+    # Sorted here: asked to do it, SQLite reads the whole channel in that order instead of looking a name up.
+    files = sorted(
+        map(_stored, connection.execute(query)), key=lambda file: (file.subdir, file.filename, file.id)
+    )
+    found = {(file.subdir, file.filename): file for file in files}
     if selection.filename and not found:
         raise FileMissing(channel.name, selection.subdir, selection.filename)
     return list(found.values())

@@ -133,6 +133,7 @@ file_labels = sa.Table(
     #: False once the label was taken off; the row stays for its indexed_ms and for ``removed``.
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Index(None, "file_id"),
+    sa.Index(None, "label_id", "subdir", "indexed_ms", "filename"),
     sqlite_with_rowid=False,
 )
 

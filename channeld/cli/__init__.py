@@ -36,7 +36,9 @@ main = CommandGroup(
         Entry("Server", "config", "channeld.cli.config:config", "Show the settings and their reference."),
         Entry("Server", "token", "channeld.cli.token:token", "Create, list and revoke tokens."),
         Entry("Server", "audit", "channeld.cli.audit:audit", "Show who changed what."),
-        Entry("Channels", "channel", "channeld.cli.channel:channel", "Create, configure and delete channels."),
+        Entry(
+            "Channels", "channel", "channeld.cli.channel:channel", "Create, configure and delete channels."
+        ),
         Entry("Channels", "label", "channeld.cli.label:label", "Put labels on packages and take them off."),
         Entry("Channels", "broken", "channeld.cli.broken:broken", "Hide broken packages from solvers."),
         Entry("Channels", "notice", "channeld.cli.notice:notice", "Tell the users of a channel something."),

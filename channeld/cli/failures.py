@@ -14,22 +14,24 @@ import click
 
 from channeld.errors import Rejected, Unavailable
 
-REFUSED = 1
-UNAVAILABLE = 3
-
 
 class Failure(click.ClickException):
-    """A sentence, what to do next, and the exit status."""
+    """A sentence, and what to do next."""
 
-    def __init__(self, sentence: str, advice: str = "", exit_code: int = REFUSED) -> None:
+    def __init__(self, sentence: str, advice: str = "") -> None:
         super().__init__(sentence)
         self.advice = advice
-        self.exit_code = exit_code
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"Error: {self.message}", file=file, err=True)
         if self.advice:
             click.echo(self.advice, file=file, err=True)
+
+
+class NotNow(Failure):
+    """It could not be done now; nothing is half-done, and trying again later may work."""
+
+    exit_code = 3
 
 
 @contextmanager
@@ -40,4 +42,4 @@ def failures_of() -> Iterator[None]:
     except Rejected as error:
         raise Failure(error.sentence(), error.advice) from error
     except Unavailable as error:
-        raise Failure(error.sentence(), error.advice, UNAVAILABLE) from error
+        raise NotNow(error.sentence(), error.advice) from error

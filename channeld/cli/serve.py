@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -40,10 +44,26 @@ def serve(
 
     The first start in a new data folder makes an administrator's token and shows it, once.
     """
+    settings = _overridden(settings_of_process(path), host, port, workers, data_dir)
+    with _shared_metrics(settings) as metrics_folder:
+        _serve(settings, metrics_folder)
+
+
+@contextmanager
+def _shared_metrics(settings: Settings) -> Iterator[str]:
+    """Give several processes a folder for their metrics; its name has to be known before they are imported."""
+    if settings.server.workers == 1:
+        yield ""
+        return
+    with tempfile.TemporaryDirectory(prefix="channeld-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield folder
+
+
+def _serve(settings: Settings, metrics_folder: str) -> None:
     from channeld import logs
     from channeld.web import server
 
-    settings = _overridden(settings_of_process(path), host, port, workers, data_dir)
     logs.configure(settings.log, sys.stderr)
     listener = server.listen(settings)
     url = settings.server.base_url.rstrip("/") or server.url_of(listener)
@@ -53,7 +73,7 @@ def serve(
         click.echo(_welcome(url, token) if token else f"channeld listens on {url}")
         sys.stdout.flush()
 
-    server.run(settings, listener, ready)
+    server.run(settings, listener, ready, metrics_folder)
     click.echo("channeld has stopped.")
 
 

@@ -3,30 +3,28 @@
 The record is index.json with what only the file itself tells: md5, sha256 and size. conda-index does the same, and
 for packages that keep to the rules the records are equal. Where they are not:
 
-==========================  =====================================  ================================================
-index.json                  conda-index                            here
-==========================  =====================================  ================================================
-a null at the top level     kept                                   dropped: rattler loses the name (``depends``,
-                                                                   ``subdir``), mamba warns in shards
-no ``depends``              absent                                 ``[]``: conda fails on a ``python`` without
-``fn``, ``url``,            kept                                   dropped: only the server knows; a
-``channel``,                                                       ``record_version`` above 1 stops conda from
-``record_version``, …                                              reading the subdir, a bad hash rattler the name
-``timestamp`` in seconds    kept                                   milliseconds (CEP 34)
-``track_features: ""``      kept                                   dropped: rattler counts it as one feature
-``track_features`` a list   kept                                   joined with spaces (legacy), or refused
-``depends`` a string        kept, and breaks rattler               a list of it (legacy), or refused
-``build_number`` a string   kept, and breaks rattler               an integer if it is one (legacy), or refused
-or float
-``timestamp`` a float       kept, and breaks rattler               an integer (legacy), or refused
-``noarch`` a boolean        kept                                   ``generic`` or dropped (legacy), or refused
-``license``, ``features``   kept, and breaks rattler               joined (legacy), or refused
-a list
-no ``subdir``               absent, and breaks shards              from ``platform`` and ``arch`` (legacy), or refused
-a build in the future       kept                                   refused (CEP 47)
-``schema_version`` 3,       all records of the channel in ``v3``,  this record in ``v3``, its dependencies in
-``when``, extras, flags     or none                                brackets (CEP 43, 44, 45, 48)
-==========================  =====================================  ================================================
+==========================  ==================  ==========================================================
+index.json                  conda-index         here
+==========================  ==================  ==========================================================
+a null at the top level     kept                dropped: rattler loses the name, mamba warns in shards
+no ``depends``              none in the record  ``[]``: conda fails on a ``python`` without
+``md5``, ``size``, ``url``  kept or replaced    dropped or replaced: only the server knows them, and a
+and the like                                    ``record_version`` of 2 keeps conda from reading a subdir
+``timestamp`` in seconds    kept                milliseconds (CEP 34)
+``timestamp`` a float       kept                an integer (legacy), or refused: rattler loses the name
+a build in the future       kept                refused (CEP 47)
+``track_features: ""``      kept                dropped: rattler counts it as one feature
+``depends`` a string        kept                a list of it (legacy), or refused: rattler loses the name
+``build_number`` a string   kept                an integer if it is one (legacy), or refused: likewise
+or a float
+``license``, ``features``,  kept                joined (legacy), or refused: likewise
+… a list
+``noarch`` a boolean        kept                ``generic`` or dropped (legacy), or refused
+no ``subdir``               none in the record  from ``platform`` and ``arch`` (legacy), or refused
+``schema_version`` 3,       the record in v3 if this record in v3, with its dependencies in brackets
+``when``, extras, flags     all of the channel  (CEP 43, 44, 45, 48)
+                            are
+==========================  ==================  ==========================================================
 
 "Legacy" is ``Naming.LEGACY``, for packages that were published before; ``Naming.STRICT`` refuses them.
 ``indexed_timestamp`` is not set here: it belongs to the place of a file in a channel (CEP 47).

@@ -8,7 +8,7 @@ are.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from channeld.formats.metadata_rejections import (
@@ -101,12 +101,13 @@ def timestamp(record: Mapping[str, Any], policy: Naming, now_ms: int) -> int | N
     value = record.get("timestamp")
     if value is None:
         return None
-    if policy is Naming.LEGACY and isinstance(value, float) and abs(value) < 2**63:
-        value = int(value) if value > _LAST_SECOND else int(value * 1000)
-        value = max(value, _LAST_SECOND + 1) if value > _LAST_SECOND else value
-    if type(value) is not int or value < 0:
-        raise FieldMistyped("timestamp", shown(record["timestamp"]), "an integer of milliseconds")
-    milliseconds = value if value > _LAST_SECOND else value * 1000
+    is_seconds = isinstance(value, int | float) and value <= _LAST_SECOND
+    if type(value) is int and value >= 0:
+        milliseconds = value * 1000 if is_seconds else value
+    elif policy is Naming.LEGACY and type(value) is float and 0 <= value < 2**63:
+        milliseconds = int(value * 1000 if is_seconds else value)
+    else:
+        raise FieldMistyped("timestamp", shown(value), "an integer of milliseconds")
     if milliseconds > now_ms + CLOCK_SKEW_MS:
         raise TimestampInFuture(milliseconds, now_ms)
     return milliseconds
@@ -123,9 +124,9 @@ def noarch(record: Mapping[str, Any], policy: Naming) -> str | None:
         if value is False or value == "":
             return None
         value = value.lower() if isinstance(value, str) else value
-    if value not in {"generic", "python"} if isinstance(value, str) else True:
+    if not isinstance(value, str) or value not in {"generic", "python"}:
         raise NoarchUnknown(shown(record["noarch"]))
-    return str(value)
+    return value
 
 
 def schema_version(record: Mapping[str, Any]) -> int:
@@ -207,7 +208,9 @@ def _are_purls(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(purl, str) and _PURL.fullmatch(purl) for purl in value)
 
 
-def _check_or_drop(record: dict[str, Any], field: str, policy: Naming, is_right: Any) -> None:
+def _check_or_drop(
+    record: dict[str, Any], field: str, policy: Naming, is_right: Callable[[Any], bool]
+) -> None:
     """Refuse a field that rattler would stumble over; of a published package, leave it out."""
     if field in record and not is_right(record[field]):
         if policy is Naming.STRICT:

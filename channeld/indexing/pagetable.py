@@ -17,9 +17,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-import msgpack
 
 from channeld.formats.zstdframe import (
     END,
@@ -33,7 +30,6 @@ from channeld.formats.zstdframe import (
 
 MIB = 1024 * 1024
 PADDED_FROM = 16 * MIB
-_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,7 @@ class Place:
 class Page:
     """A run of neighbouring entries of one section, compressed on its own."""
 
+    #: The sort key of its first entry (see ``paging``).
     first: str
     count: int
     raw_size: int
@@ -135,12 +132,11 @@ def measure(table: PageTable) -> Measures:
         raw_size += decoded_size(piece)
         zst_size += encoded_size(piece)
         if isinstance(piece, Page):
-            raw.update(piece.raw_sha256)
-            zst.update(piece.place.sha256)
+            raw.update(b"page" + piece.raw_sha256)
+            zst.update(b"page" + piece.place.sha256)
         else:
-            text = len(piece.decoded).to_bytes(8, "big") + piece.decoded
-            raw.update(text)
-            zst.update(text)
+            raw.update(b"text" + len(piece.decoded).to_bytes(8, "big") + piece.decoded)
+            zst.update(b"text" + len(piece.encoded).to_bytes(8, "big") + piece.encoded)
     return Measures(raw_size, zst_size, raw.hexdigest(), zst.hexdigest())
 
 
@@ -171,42 +167,3 @@ def _padding(size: int) -> list[Splice]:
 def _white_space(size: int) -> Splice:
     data = b" " * size
     return Splice(encoded=compress_page(data, 3), decoded=data)
-
-
-def encode(table: PageTable) -> bytes:
-    """Write a table down."""
-    packs = sorted({page.place.pack for page in table.pages()})
-    number = {pack: index for index, pack in enumerate(packs)}
-    sections = [[_row(page, number[page.place.pack]) for page in section] for section in table.sections]
-    return bytes(msgpack.packb([_VERSION, list(table.names), list(table.glue), packs, sections]))
-
-
-def _row(page: Page, pack: int) -> list[Any]:
-    place = page.place
-    sizes = [page.count, page.raw_size, place.size, page.level]
-    return [
-        page.first,
-        *sizes,
-        page.raw_sha256,
-        place.sha256,
-        pack,
-        place.start,
-        page.oldest_ms,
-        page.newest_ms,
-    ]
-
-
-def decode(data: bytes) -> PageTable:
-    """Read a table that ``encode`` wrote."""
-    version, names, glue, packs, sections = msgpack.unpackb(data)
-    if version != _VERSION:
-        raise ValueError(f"This is a page table of version {version}; version {_VERSION} is known here.")
-    return PageTable(
-        tuple(names), tuple(glue), tuple(tuple(_page(row, packs) for row in section) for section in sections)
-    )
-
-
-def _page(row: list[Any], packs: list[str]) -> Page:
-    first, count, raw_size, size, level, raw_sha256, sha256, pack, start, oldest, newest = row
-    place = Place(packs[pack], start, size, sha256)
-    return Page(first, count, raw_size, raw_sha256, place, level, oldest, newest)

@@ -2,17 +2,19 @@
 
 An entry is one line of a document: ``"key":value``, or ``"key"`` in a list. Entries of a page are joined by a comma
 and a newline; compact JSON has no newline inside a value, so a page comes apart again without being parsed.
+
+Entries stand in the order of their *sort keys*. That is the key itself; only in the ``v3`` sections of a repodata,
+whose keys are file names without the extension, it is the whole file name. So every document lists files in the one
+order in which the catalog yields them, and a view can be cut into pages as its rows stream by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from channeld.formats.layout import SEPARATOR
 from channeld.indexing.pagetable import Page, page_index
-
-Entry = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class PageSize:
         return self.target * 2
 
     @property
+    def most_bytes(self) -> int:
+        """A page with more plain bytes is split, unless it has one entry only."""
+        return self.target_bytes * 2
+
+    @property
     def least(self) -> int:
         """A page with fewer entries is joined with its neighbour."""
         return self.target // 4
@@ -39,20 +46,24 @@ class PageSize:
 class Draft:
     """A page that has yet to be compressed and stored."""
 
-    entries: tuple[Entry, ...]
-
-    @property
-    def first(self) -> str:
-        return self.entries[0][0]
+    #: The sort key of its first entry.
+    first: str
+    entries: tuple[bytes, ...]
 
     @property
     def raw(self) -> bytes:
-        return SEPARATOR.join(entry for _, entry in self.entries)
+        """Its text."""
+        return SEPARATOR.join(self.entries)
 
 
-def split(raw: bytes) -> list[Entry]:
+def suffix_of(section: str) -> str:
+    """Return what a key of a section lacks to be its sort key: ``.conda`` in ``v3.conda``, nothing elsewhere."""
+    return section[2:] if section.startswith("v3.") else ""
+
+
+def split(raw: bytes) -> list[bytes]:
     """Take a page apart into its entries."""
-    return [(key_of(entry), entry) for entry in raw.split(SEPARATOR)] if raw else []
+    return raw.split(SEPARATOR) if raw else []
 
 
 def key_of(entry: bytes) -> str:
@@ -60,38 +71,88 @@ def key_of(entry: bytes) -> str:
     return entry[1 : entry.index(b'"', 1)].decode()
 
 
-def cut(entries: Sequence[Entry], size: PageSize) -> list[Draft]:
+def cut(entries: Sequence[bytes], size: PageSize, suffix: str = "") -> list[Draft]:
     """Cut sorted entries into pages of even size."""
-    total = sum(len(entry) for _, entry in entries)
-    if len(entries) <= size.most and total <= size.target_bytes * 2:
-        return [Draft(tuple(entries))] if entries else []
-    parts = max(-(-len(entries) // size.target), -(-total // size.target_bytes))
-    step = -(-len(entries) // parts)
-    return [Draft(tuple(entries[start : start + step])) for start in range(0, len(entries), step)]
+    if not entries:
+        return []
+    if len(entries) <= size.most and weight(entries) <= size.most_bytes:
+        return [_draft(entries, suffix)]
+    step = -(-len(entries) // -(-len(entries) // size.target))
+    drafts = []
+    start = filled = 0
+    for index, entry in enumerate(entries):
+        filled += len(entry) + len(SEPARATOR)
+        if index > start and (index - start == step or filled > size.target_bytes):
+            drafts.append(_draft(entries[start:index], suffix))
+            start, filled = index, len(entry) + len(SEPARATOR)
+    return [*drafts, _draft(entries[start:], suffix)]
+
+
+def _draft(entries: Sequence[bytes], suffix: str) -> Draft:
+    return Draft(key_of(entries[0]) + suffix, tuple(entries))
+
+
+def weight(entries: Iterable[bytes]) -> int:
+    """Count the plain bytes of entries on a page, about."""
+    return sum(len(entry) + len(SEPARATOR) for entry in entries)
 
 
 class Cutter:
-    """Cuts a stream of sorted entries into pages, holding no more than one."""
+    """Cuts a stream of sorted entries into pages, holding no more than one.
 
-    def __init__(self, size: PageSize) -> None:
+    Given the pages of an earlier document, it cuts where that one was cut, as far as the pages come out neither too
+    full nor too empty: what has not changed is the same page again.
+    """
+
+    def __init__(self, size: PageSize, earlier: Sequence[Page] = (), suffix: str = "") -> None:
         self._size = size
-        self._entries: list[Entry] = []
+        self._earlier = earlier
+        self._suffix = suffix
+        self._at = 0  # the earlier page in whose range the last entry fell
+        self._entries: list[bytes] = []
         self._bytes = 0
 
-    def add(self, key: str, entry: bytes) -> Draft | None:
-        """Take the next entry; returns the page that it completes."""
-        self._entries.append((key, entry))
-        self._bytes += len(entry)
-        if len(self._entries) >= self._size.target or self._bytes >= self._size.target_bytes:
-            return self.finish()
-        return None
+    def add(self, key: str, entry: bytes) -> Iterator[Draft]:
+        """Take the next entry, by its sort key; yields the pages that are complete by that."""
+        if self._crosses(key):
+            yield from self.finish()
+        elif self._full(len(entry)):
+            yield self._take(self._middle() if self._earlier else len(self._entries))
+        self._entries.append(entry)
+        self._bytes += len(entry) + len(SEPARATOR)
 
-    def finish(self) -> Draft | None:
-        """Return the last, perhaps shorter page."""
-        draft = Draft(tuple(self._entries)) if self._entries else None
-        self._entries = []
-        self._bytes = 0
-        return draft
+    def finish(self) -> Iterator[Draft]:
+        """Yield the last, perhaps shorter page."""
+        if self._entries:
+            yield self._take(len(self._entries))
+
+    def _crosses(self, key: str) -> bool:
+        """Tell whether the earlier document begins a page between the last entry and this one, and so shall we."""
+        earlier, left = self._earlier, self._at
+        while self._at + 1 < len(earlier) and earlier[self._at + 1].first <= key:
+            self._at += 1
+        if self._at == left:
+            return False
+        return len(self._entries) >= self._size.least or len(self._entries) == earlier[left].count
+
+    def _full(self, more: int) -> bool:
+        size = self._size
+        most, bytes_ = (size.most, size.most_bytes) if self._earlier else (size.target, size.target_bytes)
+        return len(self._entries) >= most or (bool(self._entries) and self._bytes + more > bytes_)
+
+    def _middle(self) -> int:
+        """Say after how many entries a page that became too full is cut."""
+        filled = 0
+        for index, entry in enumerate(self._entries):
+            filled += len(entry) + len(SEPARATOR)
+            if index and (index == self._size.target or filled > self._size.target_bytes):
+                return index
+        return len(self._entries)
+
+    def _take(self, count: int) -> Draft:
+        taken, self._entries = self._entries[:count], self._entries[count:]
+        self._bytes = weight(self._entries)
+        return _draft(taken, self._suffix)
 
 
 def edit(
@@ -99,35 +160,40 @@ def edit(
     changes: Mapping[str, bytes | None],
     load: Callable[[Page], bytes],
     size: PageSize,
+    suffix: str = "",
 ) -> list[Page | Draft]:
-    """Apply changes (key → entry, or None to remove it) and return the pages as they are now.
+    """Apply changes (sort key → entry, or None to remove it) and return the pages as they are now.
 
     Only the pages that hold a changed key are loaded, and a neighbour where one became too small. A page whose
     entries come out as they were is returned as it is.
     """
     if not pages:
-        entries = sorted((key, entry) for key, entry in changes.items() if entry is not None)
-        return list(cut(entries, size))
+        return list(cut([entry for _, entry in sorted(changes.items()) if entry is not None], size, suffix))
     touched: dict[int, dict[str, bytes | None]] = {}
     for key, entry in changes.items():
         touched.setdefault(page_index(pages, key), {})[key] = entry
     result: list[Page | Draft] = []
-    for number, page in enumerate(pages):
-        if number in touched:
-            result.extend(_edit_page(page, touched[number], load, size))
-        else:
-            result.append(page)
+    start = 0
+    for number in sorted(touched):
+        result.extend(pages[start:number])
+        result.extend(_edit_page(pages[number], touched[number], load, size, suffix))
+        start = number + 1
+    result.extend(pages[start:])
     return _join_small(result, load, size)
 
 
 def _edit_page(
-    page: Page, changes: Mapping[str, bytes | None], load: Callable[[Page], bytes], size: PageSize
+    page: Page,
+    changes: Mapping[str, bytes | None],
+    load: Callable[[Page], bytes],
+    size: PageSize,
+    suffix: str,
 ) -> Iterable[Page | Draft]:
-    before = dict(split(load(page)))
+    before = {key_of(entry) + suffix: entry for entry in split(load(page))}
     after = {key: entry for key, entry in {**before, **changes}.items() if entry is not None}
     if after == before:
         return [page]
-    return cut(sorted(after.items()), size)
+    return cut([after[key] for key in sorted(after)], size, suffix)
 
 
 def _join_small(
@@ -137,17 +203,28 @@ def _join_small(
     result: list[Page | Draft] = []
     for page in pages:
         before = result[-1] if result else None
-        if before is not None and (_small_draft(page, size) or _small_draft(before, size)):
-            result.pop()
-            result.extend(cut([*_entries(before, load), *_entries(page, load)], size))
+        if before is not None and (_small(before, size) or _small(page, size)) and _fit(before, page, size):
+            entries = (*_entries(before, load), *_entries(page, load))
+            result[-1] = Draft(before.first, entries)
         else:
             result.append(page)
     return result
 
 
-def _small_draft(page: Page | Draft, size: PageSize) -> bool:
+def _small(page: Page | Draft, size: PageSize) -> bool:
     return isinstance(page, Draft) and len(page.entries) < size.least
 
 
-def _entries(page: Page | Draft, load: Callable[[Page], bytes]) -> Sequence[Entry]:
+def _fit(one: Page | Draft, other: Page | Draft, size: PageSize) -> bool:
+    counts, weights = zip(_extent(one), _extent(other), strict=True)
+    return sum(counts) <= size.most and sum(weights) <= size.most_bytes
+
+
+def _extent(page: Page | Draft) -> tuple[int, int]:
+    if isinstance(page, Draft):
+        return len(page.entries), weight(page.entries)
+    return page.count, page.raw_size + len(SEPARATOR)
+
+
+def _entries(page: Page | Draft, load: Callable[[Page], bytes]) -> Sequence[bytes]:
     return page.entries if isinstance(page, Draft) else split(load(page))

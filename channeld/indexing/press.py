@@ -1,24 +1,32 @@
 """The press: turns drafts of pages into stored pages, several at a time, holding only a few.
 
-The zstd level is a budget. Measured on pages of 256 real records: level 3 takes 0.5 ms, 9 takes 1.6 ms, 16 takes
-23 ms; so a render that changes few pages presses them well, and one that changes many presses them quickly and leaves
-the rest to later renders of the same view.
+The zstd level is a budget of time. A render that changes few pages presses them well, and one that changes many presses
+them quickly and leaves the rest to later renders of the same view.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Final
 
-from channeld.formats.zstdframe import compress_page, decompress_page
-from channeld.indexing.packs import Packs, PackWriter
+from channeld.formats.zstdframe import CorruptPage, compress_page, decompress_page
+from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
 from channeld.indexing.pagetable import Page, Place
 from channeld.indexing.paging import Draft
 
-_IN_FLIGHT = 32  # pages being compressed or waiting to be written; bounds the memory of a rebuild
+_IN_FLIGHT: Final = 32  # pages being compressed or waiting to be written; bounds the memory of a rebuild
+
+#: Milliseconds that a page of 256 real records takes, up to each level. Measured at 3, 9, 16 and 19.
+_COSTS: Final = ((3, 0.5), (6, 1.0), (9, 1.6), (12, 4.0), (15, 14.0), (16, 23.0), (19, 56.0))
+
+
+def cost_ms(level: int) -> float:
+    """Estimate the milliseconds that one page takes at a level."""
+    return next(cost for highest, cost in _COSTS if level <= highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +36,18 @@ class Levels:
     settled: int = 16
     middle: int = 9
     quick: int = 3
-    #: Up to so many pages are pressed at ``settled``, and up to so many at ``middle``.
-    settled_pages: int = 8
-    middle_pages: int = 96
+    #: Milliseconds of compression that one publication may cost.
+    budget_ms: int = 200
+
+    @property
+    def settled_pages(self) -> int:
+        """So many pages are pressed at ``settled``."""
+        return int(self.budget_ms / cost_ms(self.settled))
+
+    @property
+    def middle_pages(self) -> int:
+        """Up to so many pages are pressed at ``middle``."""
+        return int(self.budget_ms / cost_ms(self.middle))
 
     def for_pages(self, count: int) -> int:
         """Choose the level for a render of so many pages."""
@@ -51,79 +68,131 @@ class Slot:
         self._page: Page | None = None
 
     def fill(self, raw_size: int, raw_sha256: bytes, place: Place, level: int) -> None:
+        """Say where the page was stored."""
         self._page = Page(self.first, self.count, raw_size, raw_sha256, place, level, *self.times)
 
     @property
     def page(self) -> Page:
+        """The stored page."""
         if self._page is None:
             raise RuntimeError("The press has not been flushed yet.")
         return self._page
 
 
-class Press:
-    """Compresses on an executor's threads, and stores in one pack in the order of arrival."""
+@dataclass(slots=True)
+class _Pressing:
+    """A text under way, and the slots that wait for it."""
 
-    def __init__(self, packs: Packs, pack: PackWriter, executor: Executor) -> None:
+    compressed: Future[bytes]
+    raw_size: int
+    raw_sha256: bytes
+    level: int
+    slots: list[Slot]
+
+
+class Press:
+    """Compresses on an executor's threads, and stores in one pack in the order of arrival.
+
+    ``on_page`` is called after each page that is stored: a render that makes progress says so.
+    """
+
+    def __init__(
+        self,
+        packs: Packs,
+        pack: PackWriter,
+        executor: Executor,
+        on_page: Callable[[], None] = lambda: None,
+    ) -> None:
         self._packs = packs
-        self.pack = pack
+        self._pack = pack
         self._executor = executor
-        self._under_way: deque[tuple[Future[bytes], list[Slot], int, bytes, int]] = deque()
-        self._slots: dict[tuple[bytes, int], list[Slot]] = {}
-        self._done: dict[tuple[bytes, int], tuple[int, Place]] = {}
+        self._on_page = on_page
+        self._under_way: deque[_Pressing] = deque()
+        self._waiting: dict[bytes, _Pressing] = {}
+        self._done: dict[bytes, tuple[int, Place, int]] = {}
 
     def put(self, draft: Draft, level: int, times: tuple[int, int] = (0, 0)) -> Slot:
-        """Hand in a draft. Drafts of equal text are compressed and stored once."""
+        """Hand in a draft. Drafts of equal text are compressed and stored once, at the first one's level."""
         slot = Slot(draft.first, len(draft.entries), times)
-        self._put(draft.raw, slot, level)
+        raw = draft.raw
+        self._put(raw, hashlib.sha256(raw).digest(), slot, level)
+        return slot
+
+    def put_or_keep(
+        self, draft: Draft, level: int, times: tuple[int, int], stored: Mapping[bytes, Page]
+    ) -> Page | Slot:
+        """Hand in a draft, unless a stored page has its text and is whole: then that page is returned.
+
+        ``stored`` has pages by the hash of their text.
+        """
+        raw = draft.raw
+        raw_sha256 = hashlib.sha256(raw).digest()
+        page = stored.get(raw_sha256)
+        if page is not None and (page.first, page.count) == (draft.first, len(draft.entries)):
+            try:
+                self._packs.read(page.place)
+            except PieceDamaged:
+                pass  # it is stored anew
+            else:
+                return page
+        slot = Slot(draft.first, len(draft.entries), times)
+        self._put(raw, raw_sha256, slot, level)
         return slot
 
     def again(self, page: Page, level: int) -> Slot:
-        """Compress an old page anew, at a better level."""
-        raw = load_page(self._packs, page)
+        """Compress an old page anew, at a better level; raises ``PieceDamaged``."""
         slot = Slot(page.first, page.count, (page.oldest_ms, page.newest_ms))
-        self._put(raw, slot, level)
+        self._put(self.load(page), page.raw_sha256, slot, level)
         return slot
 
-    def _put(self, raw: bytes, slot: Slot, level: int) -> None:
-        sha256 = hashlib.sha256(raw).digest()
-        key = (sha256, level)
-        if key in self._done:
-            size, place = self._done[key]
-            slot.fill(size, sha256, place, level)
-        elif key in self._slots:
-            self._slots[key].append(slot)
+    def _put(self, raw: bytes, raw_sha256: bytes, slot: Slot, level: int) -> None:
+        if raw_sha256 in self._done:
+            size, place, level = self._done[raw_sha256]
+            slot.fill(size, raw_sha256, place, level)
+        elif raw_sha256 in self._waiting:
+            self._waiting[raw_sha256].slots.append(slot)
         else:
-            self._slots[key] = [slot]
-            future = self._executor.submit(compress_page, raw, level)
-            self._under_way.append((future, self._slots[key], len(raw), sha256, level))
+            compressed = self._executor.submit(compress_page, raw, level)
+            pressing = _Pressing(compressed, len(raw), raw_sha256, level, [slot])
+            self._waiting[raw_sha256] = pressing
+            self._under_way.append(pressing)
             if len(self._under_way) > _IN_FLIGHT:
                 self._store_oldest()
 
     def _store_oldest(self) -> None:
-        future, slots, size, sha256, level = self._under_way.popleft()
-        place = self.pack.add(future.result())
-        self._done[sha256, level] = size, place
-        del self._slots[sha256, level]
-        for slot in slots:
-            slot.fill(size, sha256, place, level)
+        oldest = self._under_way.popleft()
+        place = self._pack.add(oldest.compressed.result())
+        self._done[oldest.raw_sha256] = oldest.raw_size, place, oldest.level
+        del self._waiting[oldest.raw_sha256]
+        for slot in oldest.slots:
+            slot.fill(oldest.raw_size, oldest.raw_sha256, place, oldest.level)
+        self._on_page()
 
     def flush(self) -> None:
         """Wait until every page handed in is stored."""
         while self._under_way:
             self._store_oldest()
 
-    def load(self, page: Page) -> bytes:
-        """Return the text of a stored page, checked against its hash.
+    def cancel(self) -> None:
+        """Give up what has not been begun."""
+        while self._under_way:
+            self._under_way.popleft().compressed.cancel()
 
-        Raises:
-            PieceDamaged: it is not there as it was written.
-        """
+    def load(self, page: Page) -> bytes:
+        """Return the text of a stored page; raises ``PieceDamaged``."""
         return load_page(self._packs, page)
 
 
 def load_page(packs: Packs, page: Page) -> bytes:
-    """Read a page's text; see ``Press.load``."""
-    return decompress_page(packs.read(page.place), page.raw_size)
+    """Return the text of a stored page, whose compressed bytes are checked against their hash.
+
+    Raises:
+        PieceDamaged: it is not there as it was written.
+    """
+    try:
+        return decompress_page(packs.read(page.place), page.raw_size)
+    except CorruptPage as error:  # its hash is right: it was wrong when it was written
+        raise PieceDamaged(page.place.pack, page.place.start, str(error).rstrip(".")) from error
 
 
 def settle(items: Iterable[Page | Slot]) -> tuple[Page, ...]:

@@ -152,12 +152,6 @@ class Index:
         "lower bound.",
         rule=between(DAY_SECONDS),
     )
-    snapshot_cache_bytes: int = key(
-        2 * GIB_BYTES,
-        "Bytes of disk for documents that were put together for snapshots. They are a cache; those of the current "
-        "and the previous generation do not count.",
-        rule=between(0),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,8 @@ from channeld.web.urls import Resource
 _WINDOW_SECONDS: Final = 60.0
 _ADDRESSES: Final = 10_000
 
-_ACTIONS: Final = {
+#: What each right is asked for, as the beginning of a sentence.
+ACTIONS: Final = {
     Verb.READ: "Reading a private channel",
     Verb.UPLOAD: "An upload",
     Verb.LABEL: "Changing the labels of files",
@@ -120,7 +121,7 @@ class Auth:
         Raises:
             TokenRequired, TokenInvalid, NotAllowed, TooManyFailures
         """
-        token = await self.token(request, _ACTIONS[verb])
+        token = await self.token(request, ACTIONS[verb])
         self.require(token, verb, channel, labels, package)
         return self.actor(request, token)
 

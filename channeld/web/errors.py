@@ -41,6 +41,7 @@ STATUSES: Final[dict[type[Rejected], int]] = {
     rejections.MethodNotKnown: 405,
     rejections.BadRequest: 400,
     rejections.BadBody: 400,
+    rejections.BadField: 400,
     rejections.BodyTooLarge: 413,
     rejections.BodyStalled: 408,
     rejections.BodyEncoded: 415,
@@ -64,9 +65,14 @@ STATUSES: Final[dict[type[Rejected], int]] = {
 
 def status_of(error: ChanneldError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, Unavailable):
+    return status_for(type(error))
+
+
+def status_for(rule: type[ChanneldError]) -> int:
+    """Return the HTTP status of all errors of a class."""
+    if issubclass(rule, Unavailable):
         return 503
-    return next(STATUSES[base] for base in type(error).__mro__ if base in STATUSES)
+    return next(status for base in rule.__mro__ if (status := STATUSES.get(base)) is not None)
 
 
 Render = Callable[[ChanneldError, int], web.Response]

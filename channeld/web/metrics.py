@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from channeld.indexing.publisher import Publication
-
-#: The variable by which prometheus_client itself knows that several processes share their metrics.
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -21,6 +17,8 @@ class Metrics:
     """What is counted."""
 
     registry: CollectorRegistry
+    #: Where several processes keep their values; empty for one.
+    shared_folder: str
     requests: Counter
     uploads: Counter
     uploaded_bytes: Counter
@@ -51,22 +49,18 @@ class Metrics:
 
     def text(self) -> bytes:
         """Write everything in Prometheus' text format."""
-        folder = os.environ.get(_SHARED)
-        if folder is None:
+        if not self.shared_folder:
             return generate_latest(self.registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, self.shared_folder)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 
-def use_shared_metrics(folder: str) -> None:
-    """Have the metrics of several processes added up through a folder; call it before any are made."""
-    os.environ[_SHARED] = folder
-    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+def make_metrics(shared_folder: str = "") -> Metrics:
+    """Make the metrics of one process, all at zero; with a folder those of several processes are added up there.
 
-
-def make_metrics() -> Metrics:
-    """Make the metrics of one process, all at zero."""
+    prometheus_client shares values only if ``PROMETHEUS_MULTIPROC_DIR`` named the folder before it was imported.
+    """
     registry = CollectorRegistry()
 
     def counter(name: str, what: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -74,6 +68,7 @@ def make_metrics() -> Metrics:
 
     return Metrics(
         registry=registry,
+        shared_folder=shared_folder,
         requests=counter("requests", "Answers by method and status.", ("method", "status")),
         uploads=counter("uploads", "Uploads by outcome.", ("outcome",)),
         uploaded_bytes=counter("uploaded_bytes", "Bytes of accepted packages."),

@@ -110,3 +110,55 @@ class BadRequest(Rejected):
         return f"The request is not understood: {self.problem}."
 
     advice = "See /api/v1/openapi.json for what the server takes."
+
+
+class BadField(Rejected):
+    """A field of a JSON body, or a parameter of a query string, is not what the route takes."""
+
+
+@dataclass(eq=False)
+class FieldUnknown(BadField):
+    """Fields that the route does not know: whoever sent them expects something of them that would not happen."""
+
+    fields: tuple[str, ...]
+    known: tuple[str, ...]
+
+    def sentence(self) -> str:
+        known = f"known are {', '.join(self.known)}" if self.known else "none is taken"
+        return f"There is no field or parameter {', '.join(self.fields)} here; {known}."
+
+    advice = "Correct the spelling, or leave it out."
+
+
+@dataclass(eq=False)
+class FieldMissing(BadField):
+    fields: tuple[str, ...]
+
+    def sentence(self) -> str:
+        return f"The request lacks {', '.join(self.fields)}."
+
+    advice = "See /api/v1/openapi.json for what the route takes."
+
+
+@dataclass(eq=False)
+class FieldWrong(BadField):
+    """``must`` completes the sentence "It must be …"; ``found`` is JSON."""
+
+    field: str
+    found: str
+    must: str
+
+    def sentence(self) -> str:
+        return f"{self.field} must be {self.must}, not {self.found}."
+
+    advice = "See /api/v1/openapi.json for what the route takes."
+
+
+@dataclass(eq=False)
+class BodyNotJson(BadBody):
+    problem: str
+
+    def sentence(self) -> str:
+        return f"The body of the request is not a JSON object: {self.problem}."
+
+    advice = "Send one JSON object, in UTF-8."

@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from channeld.errors import Unavailable
 from channeld.instance import open_instance
 from channeld.settings import Settings
 from channeld.web.app import make_app
-from channeld.web.metrics import make_metrics, use_shared_metrics
+from channeld.web.metrics import make_metrics
 from channeld.web.services import running_services
 
 log = logging.getLogger(__name__)
@@ -86,23 +85,34 @@ def clear_leftovers(settings: Settings) -> None:
             log.info("Removed %d unfinished files from %s", count, folder)
 
 
-def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until told to stop. ``ready`` is called once requests are answered."""
+def run(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None], metrics_folder: str = ""
+) -> None:
+    """Serve until told to stop. ``ready`` is called once requests are answered.
+
+    ``metrics_folder`` is where several workers add up their metrics (see ``metrics.make_metrics``).
+    """
     clear_leftovers(settings)
     if settings.server.workers == 1:
         asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
     else:
-        _supervise(settings, listener, ready)
+        _supervise(settings, listener, ready, metrics_folder)
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, *, indexing: bool, ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    indexing: bool,
+    ready: Callable[[], None] = lambda: None,
+    metrics_folder: str = "",
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    async with running_services(settings, SystemClock(), indexing=indexing) as services:
+    metrics = make_metrics(metrics_folder)
+    async with running_services(settings, SystemClock(), indexing=indexing, metrics=metrics) as services:
         runner = web.AppRunner(
             make_app(services),
             access_log=None,
@@ -124,20 +134,16 @@ async def _serve(
 def _worker(settings: Settings, listener: socket.socket, metrics_folder: str) -> None:
     """Run one process that serves and does not index."""
     logs.configure(settings.log, sys.stderr)
-    use_shared_metrics(metrics_folder)
-    asyncio.run(_serve(settings, listener, indexing=False))
+    asyncio.run(_serve(settings, listener, indexing=False, metrics_folder=metrics_folder))
 
 
-def _supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+def _supervise(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None], metrics_folder: str
+) -> None:
     """Index in this process, and keep the workers that serve alive."""
-    folder = tempfile.mkdtemp(prefix="channeld-metrics-")
-    use_shared_metrics(folder)
-    try:
-        # the tables are brought up to date once, before the workers look at them
-        open_instance(settings, SystemClock()).close()
-        asyncio.run(_index_and_watch(settings, listener, folder, ready))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    # the tables are brought up to date once, before the workers look at them
+    open_instance(settings, SystemClock()).close()
+    asyncio.run(_index_and_watch(settings, listener, metrics_folder, ready))
 
 
 async def _index_and_watch(
@@ -155,7 +161,7 @@ async def _index_and_watch(
         process.start()
         return process
 
-    async with running_services(settings, SystemClock(), indexing=True, metrics=make_metrics()):
+    async with running_services(settings, SystemClock(), indexing=True, metrics=make_metrics(folder)):
         processes.extend(start() for _ in range(settings.server.workers))
         ready()
         try:

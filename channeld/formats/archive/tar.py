@@ -12,6 +12,8 @@ Whether a path may be in a package is the business of ``channeld.formats.archive
 from __future__ import annotations
 
 import enum
+import functools
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -29,8 +31,11 @@ from channeld.formats.archive.tar_rejections import (
 from channeld.formats.rejections import shown
 
 BLOCK: Final = 512
-#: name, mode, uid, gid, size, mtime, checksum, type, link name, magic and version, then the prefix.
-_HEADER: Final = struct.Struct("100s24x12s12x8sc100s8s80x155s12x")
+#: name; mode, uid and gid; size; mtime; checksum; type; link name; magic and version; device numbers; prefix.
+_HEADER: Final = struct.Struct("100s24s12s12s8sc100s8s64x16s155s12x")
+#: Numbers that mean nothing here, but stop tarfile or libarchive if they are none: octal, or GNU's base-256.
+_NUMBERS: Final = re.compile(rb"(?: *[0-7]*[ \0]*|[\x80\xff].{7})", re.DOTALL)
+_TIME: Final = re.compile(rb"(?: *[0-7]*[ \0]*|[\x80\xff].{11})", re.DOTALL)
 _ZEROS: Final = bytes(BLOCK)
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \x00"
@@ -217,11 +222,13 @@ def shown_path(path: bytes) -> str:
 
 def _parse(block: bytes, position: int) -> tuple[bytes, Member]:
     """Read one header block: its type, and its member (of an extended header: as if it were a file)."""
-    name, raw_size, raw_sum, kind, target, magic, prefix = _HEADER.unpack(block)
+    name, owner, raw_size, mtime, raw_sum, kind, target, magic, device, prefix = _HEADER.unpack(block)
     # adler32 adds the bytes up modulo 65521: exact for 256 of them, and ten times as fast as sum().
     total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
     if _octal(raw_sum, position) != total - sum(raw_sum) + 256:
         raise TarHeaderCorrupt(position, "its checksum is wrong")
+    if not (_are_numbers(owner) and _are_numbers(device) and _TIME.fullmatch(mtime)):
+        raise TarHeaderCorrupt(position, "a number is neither octal nor binary")
     path = name.partition(b"\0")[0]
     if magic == _USTAR:
         if prefix[0]:
@@ -233,6 +240,12 @@ def _parse(block: bytes, position: int) -> tuple[bytes, Member]:
         raise TarUnsupported(shown_path(path), "GNU's incremental format")
     size = _octal(raw_size, position) if raw_size[0] < 0x80 else _binary(raw_size, position)
     return kind, Member(path, _KINDS.get(kind, Kind.FILE), size, target.partition(b"\0")[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def _are_numbers(fields: bytes) -> bool:
+    """Tell whether fields of 8 bytes are numbers. Those of one package are mostly the same."""
+    return all(_NUMBERS.fullmatch(fields, at, at + 8) for at in range(0, len(fields), 8))
 
 
 def _octal(field: bytes, position: int) -> int:

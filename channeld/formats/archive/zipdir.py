@@ -43,6 +43,8 @@ _LOCATOR64: Final = struct.Struct("<4sIQI")
 _EXTRA: Final = struct.Struct("<2H")
 
 _ALL_ONES: Final = 0xFFFFFFFF
+#: Version 6.3 of the format, in tenths: the newest that readers take (APPNOTE 4.4.3). Stored members need 1.0.
+_NEWEST_VERSION: Final = 63
 _ZIP64_EXTRA: Final = 0x0001
 #: Info-ZIP's Unicode Path: readers that know it take the member's name from there (APPNOTE 4.6.9).
 _UNICODE_PATH_EXTRA: Final = 0x7075
@@ -145,14 +147,8 @@ def _end64(tail: bytes, offset: int, end: tuple[int, int, int]) -> tuple[int, in
         raise ZipDirectoryMalformed("the zip64 end record is not where its locator belongs")
     _, record_size, _, _, disk, start_disk, here, count, length, start = _END64.unpack_from(tail, at)
     _, locator_disk, record_offset, disks = _LOCATOR64.unpack_from(tail, at + _END64.size)
-    if (record_size, record_offset, disk, start_disk, locator_disk, disks) != (
-        44,
-        offset,
-        0,
-        0,
-        0,
-        1,
-    ) or here != count:
+    found = (record_size, record_offset, disk, start_disk, locator_disk, disks, here)
+    if found != (44, offset, 0, 0, 0, 1, count):
         raise ZipDirectoryMalformed("the zip64 end record and its locator disagree")
     for old, new, unset in zip(end, (count, length, start), (0xFFFF, _ALL_ONES, _ALL_ONES), strict=True):
         if old not in (new, unset):
@@ -166,8 +162,9 @@ def _entries(directory: bytes) -> Iterator[_Entry]:
     while at < len(directory):
         if directory[at : at + 4] != b"PK\x01\x02" or len(directory) - at < _CENTRAL.size:
             raise ZipDirectoryMalformed(f"no header is at its byte {at}")
-        (_, _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length, comment_length, disk, _, _,
-         offset) = _CENTRAL.unpack_from(directory, at)  # fmt: skip
+        fields = _CENTRAL.unpack_from(directory, at)
+        _, _, version, flags, method, _, _, crc, compressed, size, *lengths, disk, _, _, offset = fields
+        name_length, extra_length, comment_length = lengths
         at += _CENTRAL.size
         name = directory[at : at + name_length]
         extra = directory[at + name_length : at + name_length + extra_length]
@@ -177,6 +174,8 @@ def _entries(directory: bytes) -> Iterator[_Entry]:
             raise ZipDirectoryMalformed(
                 f"the header of {shown(text)!r} has a comment, or is on another disk, or is cut off"
             )
+        if version & 0xFF > _NEWEST_VERSION:
+            raise ZipDirectoryMalformed(f"{shown(text)!r} needs version {version} of the zip format")
         if method != 0:
             raise PartCompressed(shown(text), method)
         if flags & ~_HARMLESS_FLAGS:

@@ -48,9 +48,10 @@ def test_without_depends_the_list_is_empty_and_constrains_stays_away(policy: Nam
     ("written", "read"), [("python", ["python"]), ("python >=3", ["python >=3"]), ("", []), (" ", [])]
 )
 def test_a_lone_string_passes_as_legacy_only(field: str, written: str, read: list[str]) -> None:
-    assert fields_with(Naming.LEGACY, **{field: written})[field] == read
+    changes: dict[str, Any] = {field: written}
+    assert fields_with(Naming.LEGACY, **changes)[field] == read
     with pytest.raises(FieldMistyped) as caught:
-        record_with(**{field: written})
+        record_with(**changes)
     assert caught.value.field == field
 
 
@@ -79,10 +80,11 @@ def test_other_types_are_refused(field: str, written: Any, policy: Naming) -> No
     ],
 )
 def test_what_rattler_cannot_parse_passes_as_legacy_only(field: str, spec: str) -> None:
+    changes: dict[str, Any] = {field: ["python", spec]}
     with pytest.raises(DependencyMalformed) as caught:
-        record_with(**{field: ["python", spec]})
+        record_with(**changes)
     assert caught.value.field == field
-    assert fields_with(Naming.LEGACY, **{field: ["python", spec]})[field] == ["python", spec]
+    assert fields_with(Naming.LEGACY, **changes)[field] == ["python", spec]
 
 
 @pytest.mark.parametrize("policy", Naming)

@@ -159,6 +159,11 @@ def _file_labels() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_file_labels_file_id", "file_labels", ["file_id"])
+    op.create_index(
+        "ix_file_labels_label_id_subdir_indexed_ms_filename",
+        "file_labels",
+        ["label_id", "subdir", "indexed_ms", "filename"],
+    )
 
 
 def _views() -> None:

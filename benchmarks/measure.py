@@ -1,0 +1,131 @@
+"""What the benchmarks share: the clock, the memory of other processes, and how a figure is written."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+MIB: Final = 1024 * 1024
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Several measurements of one thing, in one unit."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def percentile(self, percent: float) -> float:
+        """Return the value that so many percent of the measurements do not exceed."""
+        ordered = sorted(self.values)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+    def shown(self, unit: str, digits: int = 0) -> str:
+        """Write least, median and greatest."""
+        numbers = (min(self.values), self.median, max(self.values))
+        return "min {} / median {} / max {} {}".format(*(f"{x:,.{digits}f}" for x in numbers), unit)
+
+
+def seconds(work: Callable[[], T]) -> tuple[float, T]:
+    """Run something once; returns how long it took, and what it returned."""
+    started = time.perf_counter()
+    value = work()
+    return time.perf_counter() - started, value
+
+
+def repeated(work: Callable[[], object], rounds: int) -> Spread:
+    """Run something several times; returns the seconds of each."""
+    return Spread(tuple(seconds(work)[0] for _ in range(rounds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ran to its end."""
+
+    seconds: float
+    cpu_seconds: float
+    #: The most memory that it had resident, bytes.
+    peak_bytes: int
+    status: int
+
+
+def run(command: Sequence[str]) -> Finished:
+    """Run a program to its end, its output on ours."""
+    sys.stdout.flush()
+    started = time.perf_counter()
+    child = os.posix_spawnp(command[0], list(command), os.environ)
+    _, status, usage = os.wait4(child, 0)
+    return Finished(
+        time.perf_counter() - started,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * 1024,
+        os.waitstatus_to_exitcode(status),
+    )
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the processor time that a running process has used, all its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident_bytes(process: int) -> int:
+    """Return the memory that a running process has resident now."""
+    return _status(process, "VmRSS")
+
+
+def peak_bytes(process: int) -> int:
+    """Return the most memory that a running process has had resident since ``forget_peak``, or ever."""
+    return _status(process, "VmHWM")
+
+
+def forget_peak(process: int) -> None:
+    """Begin to watch the memory of a running process anew."""
+    Path(f"/proc/{process}/clear_refs").write_text("5")
+
+
+def _status(process: int, field: str) -> int:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise ProcessLookupError(f"The process {process} has ended.")
+
+
+def machine() -> str:
+    """Describe what this runs on, in one line."""
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    load = os.getloadavg()[0]
+    return f"{model}, {os.cpu_count()} cores, {version}, Linux {platform.release()}, load {load:.1f} at the start"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return what reads the arguments of a benchmark: ``--small`` for a run of less than a minute."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--small", action="store_true", help="a run of less than a minute")
+    return made
+
+
+def say(text: str = "") -> None:
+    """Print a line at once."""
+    print(text, flush=True)

@@ -1,0 +1,229 @@
+"""How large is repodata.json.zst? Ours, page by page, beside the one piece of conda-index and of rattler-index.
+
+Each indexer writes the document of the same records with its own code: conda-index compresses it whole at level 16,
+rattler-index whole at level 19. Ours is settled here: every page at level 16. ``indexed_timestamp`` (CEP 47) is in ours
+and in rattler-index's; conda-index does not write it, so that beside it stands ours without it too.
+
+rattler-index takes minutes and gigabytes for 500,000 records: ``--rattler`` runs it and keeps the size in
+``size-kept.json``, for runs without the switch. ``--experiments`` tries other pages and levels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from benchmarks.measure import machine, parser, run, say, seconds
+from benchmarks.synthesis import NOW_MS, SUBDIR, data_folder, packages
+from channeld.formats.layout import canonical_json, entry
+from channeld.formats.repodata import RepodataInfo, repodata_layout
+from channeld.formats.zstdframe import compress_page
+from channeld.indexing.pagetable import Measures, Page, PageTable, Place, measure
+from channeld.indexing.paging import Cutter, Draft, PageSize
+
+KEPT: Final = Path(__file__).with_name("size-kept.json")
+SETTLED: Final = 16
+#: Records up to which rattler-index runs without being asked to.
+_QUICK: Final = 50_000
+_HOUR_MS: Final = 3_600_000
+
+#: Section → (file name, record) in order.
+Sections = dict[str, list[tuple[str, dict[str, Any]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """One way to cut and compress."""
+
+    records: int = 256
+    target_bytes: int = 124 * 1024
+    level: int = SETTLED
+
+
+def main() -> None:
+    """Measure, and print the two ratios on the last line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--records", type=int, help="how many; 32,000 and 500,000 by default")
+    arguments.add_argument("--rattler", action="store_true", help="run rattler-index however long it takes")
+    arguments.add_argument("--experiments", action="store_true", help="other pages and levels of ours as well")
+    arguments.add_argument("--index-with-rattler", metavar="FOLDER", help="what the child process does")
+    options = arguments.parse_args()
+    if options.index_with_rattler:
+        _index_with_rattler(Path(options.index_with_rattler))
+        return
+    say(machine())
+    counts = (8_000,) if options.small else (32_000, 500_000)
+    summary = [
+        _compare(count, ask_rattler=options.rattler, experiments=options.experiments)
+        for count in ((options.records,) if options.records else counts)
+    ]
+    say("size of ours to the peer's: " + "; ".join(summary))
+
+
+def _compare(count: int, *, ask_rattler: bool, experiments: bool) -> str:
+    sections = records(count)
+    taken, ours = seconds(lambda: paged_size(lines(sections), Pages()))
+    say(f"\nrepodata.json.zst of {count:,} records, {ours.raw_size:,} bytes as JSON")
+    _show("channeld, pages of 256 at level 16", ours.zst_size, taken, count)
+    bare = paged_size(lines(sections, timed=False), Pages())
+    _show("the same without indexed_timestamp", bare.zst_size, None, count)
+    taken, theirs = seconds(lambda: conda_index_size(sections))
+    _show("conda-index, whole at level 16", theirs, taken, count)
+    parts = [f"conda-index {ours.zst_size / theirs:.3f} (without timestamps {bare.zst_size / theirs:.3f})"]
+    rattler = rattler_size(sections, count, ask=ask_rattler)
+    if rattler is not None:
+        _show("rattler-index, whole at level 19", rattler[0], rattler[1], count)
+        parts.append(f"rattler-index {ours.zst_size / rattler[0]:.3f}")
+    else:
+        say("  rattler-index: not run and no size kept; --rattler runs it, for minutes and in gigabytes")
+    if experiments:
+        _experiment(sections, rattler[0] if rattler else theirs)
+    return f"{count:,} records: {', '.join(parts)}"
+
+
+def _show(what: str, size: int, taken: float | None, count: int) -> None:
+    spent = "" if taken is None else f"  {taken:7.1f} s"
+    say(f"  {what:44} {size:12,} bytes {size / count:7.2f} a record{spent}")
+
+
+def records(count: int) -> Sections:
+    """Return records in the order of the document, each with a time at which it came into the index."""
+    sections: Sections = {"packages": [], "packages.conda": []}
+    for package in packages(data_folder(), count):
+        sections[package.section].append((package.filename, package.record | _indexed(package.record)))
+    for found in sections.values():
+        found.sort(key=lambda item: item[0])
+    return sections
+
+
+def _indexed(record: dict[str, Any]) -> dict[str, int]:
+    """Make up when the file was indexed: some time within a day of its build, as on conda-forge."""
+    built = record.get("timestamp") or NOW_MS
+    built = built * 1000 if built < 10**11 else built
+    return {"indexed_timestamp": built + int(record["sha256"][:12], 16) % (24 * _HOUR_MS)}
+
+
+def lines(sections: Sections, *, timed: bool = True) -> dict[str, list[tuple[str, bytes]]]:
+    """Write each record as a line of our document."""
+    return {
+        section: [
+            (filename, entry(filename, canonical_json(record if timed else _without_time(record))))
+            for filename, record in found
+        ]
+        for section, found in sections.items()
+    }
+
+
+def _without_time(record: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in record.items() if field != "indexed_timestamp"}
+
+
+def paged_size(entries: dict[str, list[tuple[str, bytes]]], pages: Pages) -> Measures:
+    """Cut and compress a document as the index does."""
+    layout = repodata_layout(RepodataInfo(SUBDIR))
+    with ThreadPoolExecutor() as threads:
+        made = {
+            section: tuple(threads.map(lambda draft: _press(draft, pages.level), _cut(found, pages)))
+            for section, found in entries.items()
+        }
+    return measure(
+        PageTable(layout.sections, layout.glue, tuple(made.get(name, ()) for name in layout.sections))
+    )
+
+
+def _cut(entries: list[tuple[str, bytes]], pages: Pages) -> Iterator[Draft]:
+    cutter = Cutter(PageSize(pages.records, pages.target_bytes))
+    for key, line in entries:
+        yield from cutter.add(key, line)
+    yield from cutter.finish()
+
+
+def _press(draft: Draft, level: int) -> Page:
+    raw = draft.raw
+    data = compress_page(raw, level)
+    place = Place("", 0, len(data), hashlib.sha256(data).digest())
+    return Page(draft.first, len(draft.entries), len(raw), hashlib.sha256(raw).digest(), place, level)
+
+
+def conda_index_size(sections: Sections) -> int:
+    """Have conda-index write the document, as it does by default, with ``--zst``."""
+    import tests.support.conda_index  # noqa: F401 - brings the parts of conda that conda-index lacks
+    from conda_index.index import ChannelIndex
+
+    document: dict[str, Any] = {"info": {"subdir": SUBDIR}, "removed": [], "repodata_version": 1}
+    for section, found in sections.items():
+        document[section] = {filename: _without_time(record) for filename, record in found}
+    with tempfile.TemporaryDirectory(prefix="channeld-size-") as folder:
+        (Path(folder) / SUBDIR).mkdir()
+        index = ChannelIndex(folder, "bench", subdirs=[SUBDIR], threads=1, write_zst=True)
+        index._write_repodata(SUBDIR, document, "repodata.json")
+        return (Path(folder) / SUBDIR / "repodata.json.zst").stat().st_size
+
+
+def rattler_size(sections: Sections, count: int, *, ask: bool) -> tuple[int, float | None] | None:
+    """Have rattler-index write the document, or return the size that was kept: (bytes, seconds)."""
+    digest = hashlib.sha256(orjson.dumps(sections)).hexdigest()
+    key = f"py-rattler {version('py-rattler')}, {count} records, {digest[:16]}"
+    kept: dict[str, int] = orjson.loads(KEPT.read_bytes()) if KEPT.exists() else {}
+    if not ask and count > _QUICK:
+        return (kept[key], None) if key in kept else None
+    with tempfile.TemporaryDirectory(prefix="channeld-size-") as folder:
+        _prepare_for_rattler(Path(folder) / SUBDIR, sections)
+        done = run([sys.executable, "-m", "benchmarks.size", "--index-with-rattler", folder])
+        if done.status:
+            sys.exit(f"rattler-index ended with status {done.status}.")
+        size = (Path(folder) / SUBDIR / "repodata.json.zst").stat().st_size
+    say(f"  rattler-index took {done.seconds:.1f} s and {done.peak_bytes / 2**20:,.0f} MiB")
+    if count > _QUICK:
+        KEPT.write_bytes(orjson.dumps(kept | {key: size}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    return size, done.seconds
+
+
+def _prepare_for_rattler(folder: Path, sections: Sections) -> None:
+    """Give rattler-index an index without .zst: of files that it knows from it, it reads nothing but the names."""
+    folder.mkdir()
+    document: dict[str, Any] = {"info": {"subdir": SUBDIR}, "repodata_version": 1}
+    for section, found in sections.items():
+        document[section] = dict(found)
+        for filename, _ in found:
+            (folder / filename).touch()
+    (folder / "repodata.json").write_bytes(orjson.dumps(document))
+
+
+def _index_with_rattler(folder: Path) -> None:
+    from rattler import Platform
+    from rattler.index import index_fs
+
+    async def index() -> None:
+        await index_fs(folder, target_platform=Platform(SUBDIR), write_zst=True, write_shards=False)
+        await asyncio.sleep(0.3)  # its threads would otherwise meet an interpreter that is gone
+
+    asyncio.run(index())
+
+
+def _experiment(sections: Sections, peer: int) -> None:
+    """Try other pages."""
+    entries = lines(sections)
+    say("  other pages (records a page, most KiB a page, level): bytes, to the last peer's, seconds")
+    for level in (16, 19):
+        for records_a_page, kib in ((256, 124), (512, 124), (512, 512), (1024, 512), (4096, 2048)):
+            pages = Pages(records_a_page, kib * 1024, level)
+            taken, made = seconds(lambda pages=pages: paged_size(entries, pages))
+            say(
+                f"    {records_a_page:5} {kib:5} {level:3}  {made.zst_size:12,}  "
+                f"{made.zst_size / peer:.3f}  {taken:.1f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Labels of many files at once: planned, shown or carried out, always in one transaction and with one revision.
+
+Adding, removing, copying and moving are one thing: of a selection of files, each gets what it lacks of the labels to
+add, and loses what it carries of the labels to remove. Files that are as asked already stay as they are, so that
+asking twice changes nothing. The number of statements does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from channeld.catalog import audit, channels, labels
+from channeld.catalog import tables as t
+from channeld.catalog.audit import Actor, Change
+from channeld.catalog.channels import Channel
+from channeld.catalog.labels import BROKEN, Label
+from channeld.catalog.listing import labels_of
+from channeld.catalog.marking import ChangedFile, Moment, mark_each
+from channeld.catalog.rejections import FileMissing, LabelBothWays
+from channeld.catalog.selection import Selection, StoredFile, select
+
+T = TypeVar("T")
+
+_CHUNK = 500  # ids in one IN list, below every database's limit of parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """What is asked for."""
+
+    selection: Selection
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """One file whose labels change, and its labels by name before and after."""
+
+    file: StoredFile
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return tuple(name for name in self.after if name not in self.before)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        return tuple(name for name in self.before if name not in self.after)
+
+
+#: Looks at what is about to change, and raises to refuse it.
+Approval = Callable[[Sequence[Relabelled]], None]
+
+
+def plan(connection: Connection, channel: Channel, asked: Relabelling) -> list[Relabelled]:
+    """Work out which files would change and how, changing nothing.
+
+    Raises:
+        FileMissing: a file was named, and the channel does not have it.
+        LabelMissing: files were selected by a label, or are to lose one, that is not there.
+        LabelLocked, BadName: one of the labels takes no change, or cannot be created.
+        LabelBothWays: the same label is to be added and removed.
+    """
+    both = tuple(name for name in dict.fromkeys(asked.add) if name in asked.remove)
+    if both:
+        raise LabelBothWays(both)
+    for name in asked.remove:
+        if name != BROKEN:  # that one exists from its first use on; until then nothing carries it
+            labels.get(connection, channel, name)
+    changes = list(_changes(connection, asked, _selected(connection, channel, asked.selection)))
+    labels.check_open(connection, channel, sorted({name for one in changes for name in one.added}))
+    labels.check_open(connection, channel, sorted({name for one in changes for name in one.removed}))
+    return changes
+
+
+def _selected(connection: Connection, channel: Channel, selection: Selection) -> list[StoredFile]:
+    try:
+        return select(connection, channel, selection)
+    except FileMissing:
+        # A file that is there and does not carry the label (any more) is no mistake: it was moved already.
+        if not selection.label:
+            raise
+        labels.get(connection, channel, selection.label)
+        select(
+            connection,
+            channel,
+            Selection(subdir=selection.subdir, filename=selection.filename, sha256=selection.sha256),
+        )
+        return []
+
+
+def _changes(connection: Connection, asked: Relabelling, files: list[StoredFile]) -> Iterator[Relabelled]:
+    carried = labels_of(connection, [file.id for file in files])
+    for file in files:
+        before = carried.get(file.id, ())
+        after = tuple(sorted({*before, *asked.add} - {*asked.remove}))
+        if after != before:
+            yield Relabelled(file, before, after)
+
+
+def apply(
+    connection: Connection, channel_name: str, asked: Relabelling, actor: Actor, approve: Approval
+) -> tuple[list[Relabelled], int]:
+    """Do what ``plan`` says, if ``approve`` does not refuse it; return it with the revision, 0 for no change.
+
+    Raises:
+        ChannelMissing: there is no such channel.
+        Rejected: what ``plan`` and ``approve`` raise.
+    """
+    channel = channels.lock(connection, [channel_name])[channel_name]
+    changes = plan(connection, channel, asked)
+    approve(changes)
+    if not changes:
+        return [], 0
+    added = sorted({name for one in changes for name in one.added})
+    known = {label.name: label for label in labels.every(connection, channel)}
+    known |= {label.name: label for label in labels.ensure_open(connection, channel, added, actor)}
+    revision = channels.next_revision(connection, channel)
+    for name in added:
+        _put_on(connection, known[name], [one.file for one in changes if name in one.added], actor)
+    for name in sorted({name for one in changes for name in one.removed}):
+        _take_off(connection, known[name], [one.file.id for one in changes if name in one.removed])
+    moment = Moment(channel.id, revision, actor.now_ms)
+    mark_each(connection, moment, _marks(changes, known))
+    audit.record_each(connection, actor, (_written_down(channel, one, revision) for one in changes))
+    return changes, revision
+
+
+def _put_on(connection: Connection, label: Label, files: list[StoredFile], actor: Actor) -> None:
+    """Put a label on files. One that carried it before keeps its first time of entry (CEP 47)."""
+    table = t.file_labels
+    known: set[int] = set()
+    for ids in _chunks([file.id for file in files]):
+        mine = sa.and_(table.c.label_id == label.id, table.c.file_id.in_(ids))
+        known.update(connection.execute(sa.select(table.c.file_id).where(mine)).scalars())
+        connection.execute(table.update().where(mine).values(active=True))
+        _set_broken(connection, label, ids, broken=True)
+    new = [
+        {
+            "label_id": label.id,
+            "subdir": file.subdir,
+            "filename": file.filename,
+            "file_id": file.id,
+            "indexed_ms": actor.now_ms,
+            "active": True,
+        }
+        for file in files
+        if file.id not in known
+    ]
+    if new:
+        connection.execute(table.insert(), new)
+
+
+def _take_off(connection: Connection, label: Label, file_ids: list[int]) -> None:
+    table = t.file_labels
+    for ids in _chunks(file_ids):
+        mine = sa.and_(table.c.label_id == label.id, table.c.file_id.in_(ids))
+        connection.execute(table.update().where(mine).values(active=False))
+        _set_broken(connection, label, ids, broken=False)
+
+
+def _set_broken(connection: Connection, label: Label, file_ids: Sequence[int], *, broken: bool) -> None:
+    if label.name == BROKEN:
+        files = t.files.update().where(t.files.c.id.in_(file_ids))
+        connection.execute(files.values(broken=broken))
+
+
+def _marks(changes: list[Relabelled], known: dict[str, Label]) -> Iterator[tuple[int, str, ChangedFile]]:
+    """Name the views that change with each file: its labels' own, and all of a file that is broken or mended."""
+    for one in changes:
+        touched = {*one.added, *one.removed}
+        if BROKEN in touched:
+            touched |= {*one.after}
+        changed = ChangedFile(one.file.filename, one.file.name)
+        for name in sorted(touched):
+            yield known[name].id, one.file.subdir, changed
+
+
+def _written_down(channel: Channel, one: Relabelled, revision: int) -> Change:
+    subject = f"{one.file.subdir}/{one.file.filename}"
+    return Change("file.label", channel.name, subject, list(one.before), list(one.after), revision)
+
+
+def _chunks(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
