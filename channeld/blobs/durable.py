@@ -124,7 +124,11 @@ class Pending:
         self.size += len(data)
 
     def commit(self, target: Path) -> None:
-        """Make the bytes durable under ``target``, replacing what is there. On failure the bytes are gone."""
+        """Make the bytes durable under ``target``, replacing what is there.
+
+        Raises:
+            DiskFull, DiskUnavailable: the bytes are gone, or whole under their name where the last step failed.
+        """
         try:
             with disk_errors(target):
                 self._disk.fsync(self.file)

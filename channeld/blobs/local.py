@@ -9,10 +9,16 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Final
 
 from channeld.blobs.durable import Disk, DiskFull, Pending, disk_errors
 from channeld.errors import Unavailable
+
+#: The folders in which artifacts lie, by the first two digits of their hash.
+PREFIXES: Final = tuple(f"{number:02x}" for number in range(256))
+_HASH_LENGTH: Final = 64
+#: Bytes after which an upload of unknown length looks again whether the disk still has room.
+_LOOK_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,18 @@ class Incoming:
         self._pending = Pending(blobs.disk, blobs.incoming)
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._looked = 0
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes.
+
+        Raises:
+            DiskFull: there is no room, or no more than the reserve.
+            DiskUnavailable: the disk does not work.
+        """
+        if self.size + len(data) - self._looked > _LOOK_BYTES:
+            self._blobs.check_room(len(data))
+            self._looked = self.size
         self._sha256.update(data)
         self._md5.update(data)
         self._pending.write(data)
@@ -82,7 +97,11 @@ class Incoming:
 
 
 class LocalBlobs:
-    """The artifact store of one data directory."""
+    """The artifact store of one data directory.
+
+    Whether bytes are still wanted is for the catalog to say; ``channeld.intake.keeping`` has the rules by which what is
+    kept here and what is named there stay in step.
+    """
 
     def __init__(self, root: Path, disk: Disk | None = None, reserve_bytes: int = 0) -> None:
         self.root = root
@@ -91,6 +110,15 @@ class LocalBlobs:
         self.incoming = root / "incoming"
         with disk_errors(root):
             self.disk.make_folder(self.incoming)
+            self._make_shelves()
+
+    def _make_shelves(self) -> None:
+        """Have all folders from the start: a blob must not depend on one whose entry another process made just now."""
+        missing = [shelf for prefix in PREFIXES if not (shelf := self.root / prefix).is_dir()]
+        for shelf in missing:
+            shelf.mkdir(exist_ok=True)
+        if missing:
+            self.disk.fsync_folder(self.root)
 
     def path(self, sha256: str) -> Path:
         """Say where an artifact lies, or would lie."""
@@ -101,6 +129,7 @@ class LocalBlobs:
 
         Raises:
             DiskFull: the disk would keep less free space than its reserve.
+            DiskUnavailable: it does not work.
         """
         self.check_room(expected_bytes)
         return Incoming(self)
@@ -113,40 +142,60 @@ class LocalBlobs:
             raise DiskFull(str(self.root))
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open an artifact for reading; raises ``BlobMissing``."""
-        try:
-            return self.path(sha256).open("rb")
-        except FileNotFoundError:
-            raise BlobMissing(sha256) from None
+        """Open an artifact for reading.
+
+        Raises:
+            BlobMissing: its bytes are not there.
+            DiskUnavailable: the disk does not work.
+        """
+        path = self.path(sha256)
+        with disk_errors(path):
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                raise BlobMissing(sha256) from None
+
+    def holds(self, sha256: str, size: int) -> bool:
+        """Tell whether an artifact is stored whole. What is under its name was made durable before it got it."""
+        path = self.path(sha256)
+        with disk_errors(path):
+            try:
+                return path.stat().st_size == size
+            except FileNotFoundError:
+                return False
 
     def touch(self, digests: Digests) -> bool:
         """Tell whether the artifact is stored whole; if so it is wanted again, and ``delete`` will notice."""
         target = self.path(digests.sha256)
-        try:
-            if target.stat().st_size != digests.size:
-                return False
-            os.utime(target)
-        except FileNotFoundError:
+        if not self.holds(digests.sha256, digests.size):
             return False
         with disk_errors(target):
+            try:
+                self.disk.touch(target)
+            except FileNotFoundError:
+                return False
             self.disk.fsync_folder(target.parent)  # whoever renamed it there may not have come this far yet
         return True
 
-    def delete(self, sha256: str, untouched_since: float) -> bool:
-        """Remove an artifact that no row refers to, unless somebody stored it again since a Unix time (seconds).
+    def names(self, prefix: str) -> list[str]:
+        """List the hashes of the artifacts that are stored under a prefix (one of ``PREFIXES``)."""
+        with disk_errors(self.root):
+            try:
+                return sorted(name for name in os.listdir(self.root / prefix) if len(name) == _HASH_LENGTH)
+            except FileNotFoundError:
+                return []
 
-        It is moved aside before its time is read, so that a ``touch`` comes either early enough to be seen here or
-        finds nothing and stores the bytes anew.
+    def delete(self, sha256: str, untouched_since: float) -> bool:
+        """Remove an artifact unless it was stored or touched since a Unix time (seconds); tells whether it went.
+
+        Only for ``channeld.intake.keeping``, which knows whether a row refers to it.
         """
         path = self.path(sha256)
-        aside = path.with_suffix(".tmp")
         with disk_errors(path):
             try:
-                self.disk.rename(path, aside)
+                if path.stat().st_mtime >= untouched_since:
+                    return False
             except FileNotFoundError:
                 return False
-            if aside.stat().st_mtime >= untouched_since:
-                self.disk.rename(aside, path)
-                return False
-            self.disk.unlink(aside)
+            self.disk.unlink(path)
         return True

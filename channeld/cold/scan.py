@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,11 @@ def _packages(folder: Path) -> dict[str, Seen]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(_EXTENSIONS) and not entry.name.startswith(".") and entry.is_file():
-                status = entry.stat()
-                found[entry.name] = Seen(status.st_size, status.st_mtime_ns)
+            if entry.name.endswith(_EXTENSIONS) and not entry.name.startswith("."):
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:  # a link to nothing, or deleted just now
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found[entry.name] = Seen(status.st_size, status.st_mtime_ns)
     return dict(sorted(found.items()))
