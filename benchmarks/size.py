@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +27,10 @@ import orjson
 
 from benchmarks.measure import machine, parser, run, say, seconds
 from benchmarks.synthesis import NOW_MS, SUBDIR, data_folder, packages
-from channeld.formats.layout import canonical_json, entry
+from channeld.formats.layout import SEPARATOR, canonical_json, entry
 from channeld.formats.repodata import RepodataInfo, repodata_layout
 from channeld.formats.zstdframe import compress_page
 from channeld.indexing.pagetable import Measures, Page, PageTable, Place, measure
-from channeld.indexing.paging import Cutter, Draft, PageSize
 
 KEPT: Final = Path(__file__).with_name("size-kept.json")
 SETTLED: Final = 16
@@ -55,7 +56,9 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--records", type=int, help="how many; 32,000 and 500,000 by default")
     arguments.add_argument("--rattler", action="store_true", help="run rattler-index however long it takes")
-    arguments.add_argument("--experiments", action="store_true", help="other pages and levels of ours as well")
+    arguments.add_argument(
+        "--experiments", action="store_true", help="other pages and levels of ours as well"
+    )
     arguments.add_argument("--index-with-rattler", metavar="FOLDER", help="what the child process does")
     options = arguments.parse_args()
     if options.index_with_rattler:
@@ -133,7 +136,7 @@ def paged_size(entries: dict[str, list[tuple[str, bytes]]], pages: Pages) -> Mea
     layout = repodata_layout(RepodataInfo(SUBDIR))
     with ThreadPoolExecutor() as threads:
         made = {
-            section: tuple(threads.map(lambda draft: _press(draft, pages.level), _cut(found, pages)))
+            section: tuple(threads.map(lambda page: _press(page, pages.level), _cut(found, pages)))
             for section, found in entries.items()
         }
     return measure(
@@ -141,23 +144,30 @@ def paged_size(entries: dict[str, list[tuple[str, bytes]]], pages: Pages) -> Mea
     )
 
 
-def _cut(entries: list[tuple[str, bytes]], pages: Pages) -> Iterator[Draft]:
-    cutter = Cutter(PageSize(pages.records, pages.target_bytes))
+def _cut(entries: list[tuple[str, bytes]], pages: Pages) -> Iterator[list[tuple[str, bytes]]]:
+    """Cut as ``channeld.indexing.paging`` does where there is no earlier document."""
+    page: list[tuple[str, bytes]] = []
+    size = 0
     for key, line in entries:
-        yield from cutter.add(key, line)
-    yield from cutter.finish()
+        if page and (len(page) == pages.records or size + len(line) > pages.target_bytes):
+            yield page
+            page, size = [], 0
+        page.append((key, line))
+        size += len(line)
+    if page:
+        yield page
 
 
-def _press(draft: Draft, level: int) -> Page:
-    raw = draft.raw
+def _press(page: list[tuple[str, bytes]], level: int) -> Page:
+    raw = SEPARATOR.join(line for _, line in page)
     data = compress_page(raw, level)
     place = Place("", 0, len(data), hashlib.sha256(data).digest())
-    return Page(draft.first, len(draft.entries), len(raw), hashlib.sha256(raw).digest(), place, level)
+    return Page(page[0][0], len(page), len(raw), hashlib.sha256(raw).digest(), place, level)
 
 
 def conda_index_size(sections: Sections) -> int:
     """Have conda-index write the document, as it does by default, with ``--zst``."""
-    import tests.support.conda_index  # noqa: F401 - brings the parts of conda that conda-index lacks
+    importlib.import_module("tests.support.conda_index")  # brings the parts of conda that conda-index lacks
     from conda_index.index import ChannelIndex
 
     document: dict[str, Any] = {"info": {"subdir": SUBDIR}, "removed": [], "repodata_version": 1}
@@ -166,7 +176,7 @@ def conda_index_size(sections: Sections) -> int:
     with tempfile.TemporaryDirectory(prefix="channeld-size-") as folder:
         (Path(folder) / SUBDIR).mkdir()
         index = ChannelIndex(folder, "bench", subdirs=[SUBDIR], threads=1, write_zst=True)
-        index._write_repodata(SUBDIR, document, "repodata.json")
+        index._write_repodata(SUBDIR, document, "repodata.json")  # type: ignore[no-untyped-call]
         return (Path(folder) / SUBDIR / "repodata.json.zst").stat().st_size
 
 
@@ -218,7 +228,7 @@ def _experiment(sections: Sections, peer: int) -> None:
     for level in (16, 19):
         for records_a_page, kib in ((256, 124), (512, 124), (512, 512), (1024, 512), (4096, 2048)):
             pages = Pages(records_a_page, kib * 1024, level)
-            taken, made = seconds(lambda pages=pages: paged_size(entries, pages))
+            taken, made = seconds(partial(paged_size, entries, pages))
             say(
                 f"    {records_a_page:5} {kib:5} {level:3}  {made.zst_size:12,}  "
                 f"{made.zst_size / peer:.3f}  {taken:.1f}"

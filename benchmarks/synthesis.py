@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -94,12 +95,10 @@ def fill(database: Database, channel: str, found: Iterator[Package]) -> int:
     """Create a channel, put packages into it under ``main``, and mark the whole view dirty; returns how many."""
     actor = Actor("benchmark", "local", NOW_MS)
     settings = ChannelSettings(subdirs=("noarch", SUBDIR))
-    database.write_now(lambda connection: channels.create(connection, channel, settings, actor))
+    database.write_now(partial(channels.create, name=channel, settings=settings, actor=actor))
     total = 0
     while rows := list(islice(found, _ROWS_AT_ONCE)):
-        database.write_now(
-            lambda connection, rows=rows, total=total: _insert(connection, channel, rows, total)
-        )
+        database.write_now(partial(_insert, channel=channel, rows=rows, first=total))
         total += len(rows)
 
     def mark(connection: Connection) -> None:

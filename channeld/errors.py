@@ -43,7 +43,7 @@ class ChanneldError(Exception):
     @property
     def code(self) -> str:
         """Name the rule for machines: the class name in snake_case. Stable across releases."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        return code_of(type(self))
 
     def detail(self) -> dict[str, Any]:
         """Return the data of the case as JSON-ready values, under the names of the fields."""
@@ -59,3 +59,8 @@ class Unavailable(ChanneldError):
 
     #: Seconds after which a retry makes sense; becomes ``Retry-After``.
     retry_after: ClassVar[int] = 5
+
+
+def code_of(rule: type[ChanneldError]) -> str:
+    """Name a rule for machines."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", rule.__name__).lower()

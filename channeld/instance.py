@@ -21,15 +21,17 @@ from channeld.blobs.local import LocalBlobs
 from channeld.catalog import schema
 from channeld.catalog.database import Database, open_database
 from channeld.clock import Clock
-from channeld.indexing.assembly import Assembly, Tables
+from channeld.indexing.assembly import Assembly
 from channeld.indexing.packs import Packs
 from channeld.indexing.paging import PageSize
 from channeld.indexing.press import Levels
 from channeld.indexing.publisher import Publication, Publisher
+from channeld.indexing.refresh import Refresher
 from channeld.indexing.render import Engine
+from channeld.indexing.sweeping import Retention, Sweeper
+from channeld.indexing.tables import Tables
 from channeld.intake.ingest import Intake
 from channeld.settings import Settings
-
 
 #: Milliseconds that a page of 256 records takes at levels 16 and 9, measured on one core.
 _SETTLED_MS = 28
@@ -48,12 +50,15 @@ class Instance:
     tables: Tables
     assembly: Assembly
     publisher: Publisher
+    sweeper: Sweeper
+    refresher: Refresher
     intake: Intake
     threads: ThreadPoolExecutor
 
     def close(self) -> None:
         """Finish what is under way and let go of everything."""
         self.intake.close()
+        self.publisher.leadership.release()
         self.threads.shutdown(wait=True)
         self.database.close()
         self.packs.close()
@@ -77,6 +82,12 @@ def levels(settings: Settings) -> Levels:
         settled_pages=round(budget / _SETTLED_MS),
         middle_pages=round(budget / _HURRIED_MS),
     )
+
+
+def retention(settings: Settings) -> Retention:
+    """Say for how long what is not current is kept."""
+    index = settings.index
+    return Retention(index.keep_generations_seconds, index.keep_shards_seconds)
 
 
 def open_instance(
@@ -111,5 +122,20 @@ def open_instance(
         settings.index.recompress_pages,
     )
     publisher = Publisher(database, engine, assembly, clock, on_publication=on_publication)
+    sweeper = Sweeper(database, packs, assembly, publisher.leadership, clock, retention(settings))
+    refresher = Refresher(database, engine, clock)
     intake = Intake(database, blobs, settings, clock)
-    return Instance(settings, clock, database, blobs, packs, tables, assembly, publisher, intake, threads)
+    return Instance(
+        settings,
+        clock,
+        database,
+        blobs,
+        packs,
+        tables,
+        assembly,
+        publisher,
+        sweeper,
+        refresher,
+        intake,
+        threads,
+    )

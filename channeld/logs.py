@@ -59,6 +59,9 @@ _CREDENTIALS: Final = tuple(
 )
 _CREDENTIAL_FIELD: Final = re.compile(rf"(?:{_WORD}|{_HEADER})\Z", re.IGNORECASE)
 
+#: Libraries whose everyday events tell an operator nothing: alembic counts the ways in which it found no work.
+_TALKATIVE: Final = ("alembic",)
+
 #: What every record has; all else was given as ``extra=``.
 _ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -94,6 +97,9 @@ def configure(log: Log, stream: TextIO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
+    if log.level != "debug":
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
 
 

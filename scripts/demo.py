@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 
 import orjson
@@ -126,14 +127,14 @@ class Server:
             raise SystemExit(f"`channeld {' '.join(arguments)}` failed:\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def get(self, path: str, **fields: str) -> tuple[int, dict[str, str], bytes]:
+    def get(self, path: str, **fields: str) -> tuple[int, Message, bytes]:
         """GET a path; a refusal is an answer like any other."""
         request = urllib.request.Request(self.url + path, headers=fields)
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
-                return response.status, dict(response.headers), response.read()
+                return response.status, response.headers, response.read()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read()
+            return error.code, error.headers, error.read()
 
     def stop(self) -> int:
         self.process.terminate()
@@ -223,7 +224,7 @@ def tell_server(story: Story, folder: Path, server: Server, packages: dict[str, 
         if "tells the truth" not in said.stdout:
             raise SystemExit("The installed program did not say what was packaged.")
     with story.step("Mark a package broken: it leaves the index, and stays downloadable"):
-        server.run("label", "add", CHANNEL, "broken", "--file", f"noarch/{packages['greeting'].name}")
+        story.say(server.run("broken", "mark", CHANNEL, packages["greeting"].name, "--reason", "for the demo"))
         started = time.perf_counter()
         while packages["greeting"].name in visible(server):
             time.sleep(0.005)

@@ -1,43 +1,44 @@
-"""``channeld backup`` and ``channeld restore``.
+"""``channeld backup``: the catalog's dump, and the bytes that it refers to, in a folder (see ``folder``).
 
-    <backup>/catalog.msgpack.zst   the catalog's dump
-    <backup>/blobs/, packs/        what the dump refers to
-    <backup>/manifest.json         written last: a backup without it is not one
-
-A backup is taken while the server runs: the dump is one snapshot, and what it refers to is immutable and not swept
-for a while. A second backup to the same folder copies only what is new. A restored server serves the same bytes with
-the same ETags: pages and tables come back as they were, and each file is checked against its hash on the way.
+A backup is taken while the server runs: the dump is one snapshot, and what it refers to is immutable and not swept for
+a while. A second backup into the same folder copies only what is new, and the first one is whole until it is done.
+Every file is checked against its hash on the way; a damaged artifact is named, and does not keep the rest from being
+saved.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from channeld import __version__
 from channeld.backup import dump
-from channeld.blobs.durable import Disk, disk_errors, write_file
+from channeld.backup.folder import (
+    Manifest,
+    blob_path,
+    copy,
+    hash_of,
+    is_there,
+    read_manifest,
+    write_manifest,
+)
+from channeld.backup.rejections import NotABackup
+from channeld.blobs.durable import Disk, disk_errors
 from channeld.catalog import schema
 from channeld.catalog import tables as t
-from channeld.errors import Rejected
-from channeld.indexing import generation
-from channeld.indexing.generation import Paged
 from channeld.indexing.packs import SUFFIX
 from channeld.instance import Instance
+from channeld.intake.keeping import named_among
 
-CATALOG: Final = "catalog.msgpack.zst"
-MANIFEST: Final = "manifest.json"
-_CHUNK: Final = 4 * 1024 * 1024
+_ROWS: Final = 2000
 
 #: Called with what is being copied, how many files are done, and how many there are.
 Progress = Callable[[str, int, int], None]
@@ -56,170 +57,109 @@ class Report:
     copied_files: int
     copied_bytes: int
     rows: dict[str, int]
+    #: Hashes of artifacts whose bytes are not in it, because they were damaged or missing.
+    damaged: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
-class NotABackup(Rejected):
-    """The folder has no manifest."""
+@dataclass(slots=True)
+class Copied:
+    """What was copied so far."""
 
-    folder: str
+    files: int = 0
+    size: int = 0
 
-    advice: ClassVar[str] = (
-        "Give the folder that `channeld backup` wrote; one that was not finished has no manifest."
-    )
-
-    def sentence(self) -> str:
-        return f"{self.folder} is not a finished backup."
-
-
-@dataclass(eq=False)
-class BackupDamaged(Rejected):
-    """A file of the backup is missing or changed."""
-
-    path: str
-    problem: str
-
-    advice: ClassVar[str] = "Restore from another backup. Nothing was restored."
-
-    def sentence(self) -> str:
-        return f"The backup's file {self.path} {self.problem}."
-
-
-@dataclass(eq=False)
-class InstanceNotEmpty(Rejected):
-    """There is data already where the backup would go."""
-
-    place: str
-
-    advice: ClassVar[str] = "Restore into an empty data folder and an empty database."
-
-    def sentence(self) -> str:
-        return f"{self.place} holds data already."
+    def add(self, path: Path) -> None:
+        """Count a file."""
+        self.files += 1
+        self.size += path.stat().st_size
 
 
 def take(instance: Instance, folder: Path, progress: Progress = quiet) -> Report:
     """Back an instance up into a folder; what an earlier backup left there is used again.
 
     Raises:
-        Unavailable: disk or database. There is no new manifest then.
+        Unavailable: disk or database. An earlier backup in the folder is still whole then.
     """
     disk = Disk()
-    manifest = folder / MANIFEST
     with disk_errors(folder):
         disk.make_folder(folder)
-        manifest.unlink(missing_ok=True)
-    partial = folder / f"{CATALOG}.tmp"
+    taken = datetime.now(UTC)
+    catalog = f"catalog-{taken:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.msgpack.zst"
     with instance.database.snapshot() as connection:
-        with disk_errors(partial), partial.open("wb") as file:
+        with disk_errors(folder / catalog), (folder / catalog).open("wb") as file:
             rows = dump.write(connection, file, schema.newest_revision())
-            os.fsync(file.fileno())
         artifacts = list(_artifacts(connection))
-        packs = sorted(_packs(connection))
-    with disk_errors(partial):
-        partial.replace(folder / CATALOG)
-    blobs = [(instance.blobs.path(sha256), _blob_path(folder, sha256)) for sha256 in artifacts]
-    pages = [(instance.packs.folder / (name + SUFFIX), folder / "packs" / (name + SUFFIX)) for name in packs]
-    counted = [_copy_missing(blobs, "artifacts", progress), _copy_missing(pages, "packs", progress)]
-    report = Report(len(artifacts), len(packs), sum(n for n, _ in counted), sum(b for _, b in counted), rows)
-    write_file(disk, manifest, _manifest(folder, report))
-    return report
-
-
-def _manifest(folder: Path, report: Report) -> bytes:
-    document = {
-        "channeld": __version__,
-        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
-        "catalog_sha256": _sha256(folder / CATALOG),
-        "artifacts": report.artifacts,
-        "packs": report.packs,
-        "rows": report.rows,
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def _artifacts(connection: Connection) -> Iterator[str]:
-    """Yield the hashes of what some file refers to, also a deleted one that may come back."""
-    used = sa.select(t.files.c.artifact_id)
-    query = sa.select(t.artifacts.c.sha256).where(t.artifacts.c.id.in_(used)).order_by(t.artifacts.c.sha256)
-    yield from connection.execute(query).scalars()
-
-
-def _packs(connection: Connection) -> set[str]:
-    """Name the packs that the current generations and the shards lie in."""
-    names = set(connection.execute(sa.select(t.shards.c.pack).distinct()).scalars())
-    for documents in connection.execute(sa.select(t.generations.c.documents)).scalars():
-        for document in generation.decode(documents).values():
-            names.add(document.table.pack if isinstance(document, Paged) else document.place.pack)
-    return names
-
-
-def _copy_missing(pairs: Iterable[tuple[Path, Path]], what: str, progress: Progress) -> tuple[int, int]:
-    """Copy each file that is not there yet with its size; returns how many files and bytes."""
-    pairs = list(pairs)
-    count = size = 0
-    for number, (source, target) in enumerate(pairs):
-        with disk_errors(target):
-            length = source.stat().st_size
-            if not (target.exists() and target.stat().st_size == length):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _copy(source, target)
-                count += 1
-                size += length
-        progress(what, number + 1, len(pairs))
-    return count, size
-
-
-def _copy(source: Path, target: Path) -> None:
-    partial = target.with_name(target.name + ".tmp")
-    shutil.copyfile(source, partial)
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(target)
-
-
-def _blob_path(folder: Path, sha256: str) -> Path:
-    return folder / "blobs" / sha256[:2] / sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def restore(instance: Instance, folder: Path, progress: Progress = quiet) -> Report:
-    """Bring a backup back into an empty instance: bytes first, rows last, in one transaction.
-
-    Raises:
-        NotABackup, BackupDamaged, InstanceNotEmpty, DumpUnreadable, RevisionDiffers: as they say.
-    """
-    if not (folder / MANIFEST).is_file():
-        raise NotABackup(str(folder))
-    manifest = orjson.loads((folder / MANIFEST).read_bytes())
-    if _sha256(folder / CATALOG) != manifest["catalog_sha256"]:
-        raise BackupDamaged(CATALOG, "has changed since it was written")
-    if instance.database.read_now(_has_rows):
-        raise InstanceNotEmpty("The catalog")
-    blobs = sorted(path for path in (folder / "blobs").glob("*/*") if not path.name.endswith(".tmp"))
-    packs = sorted((folder / "packs").glob(f"*{SUFFIX}"))
-    for path in blobs:
-        if _sha256(path) != path.name:
-            raise BackupDamaged(str(path.relative_to(folder)), "has changed since it was written")
-    if len(blobs) < manifest["artifacts"]:
-        raise BackupDamaged("blobs", f"has {len(blobs)} of {manifest['artifacts']} artifacts")
-    pairs = [(path, instance.blobs.path(path.name)) for path in blobs]
-    counted = [
-        _copy_missing(pairs, "artifacts", progress),
-        _copy_missing([(path, instance.packs.folder / path.name) for path in packs], "packs", progress),
-    ]
-    os.sync()
-    rows = instance.database.write_now(
-        lambda connection: dump.read(connection, folder / CATALOG, schema.newest_revision())
+    copied = Copied()
+    absent = _copy_artifacts(instance, folder, artifacts, copied, progress)
+    packs = _copy_packs(instance, folder, copied, progress)
+    manifest = Manifest(
+        channeld=__version__,
+        taken=taken.isoformat(timespec="seconds"),
+        catalog=catalog,
+        catalog_sha256=hash_of(folder / catalog),
+        rows=rows,
+        artifacts=len(artifacts),
+        absent=tuple(absent),
+        packs=packs,
     )
-    return Report(len(blobs), len(packs), sum(n for n, _ in counted), sum(b for _, b in counted), rows)
+    write_manifest(folder, manifest)
+    _prune(folder, manifest)
+    # one that was swept since the snapshot is no loss: nothing shows it any more
+    damaged = instance.database.read_now(lambda connection: named_among(connection, absent))
+    return Report(len(artifacts), len(packs), copied.files, copied.size, rows, tuple(sorted(damaged)))
 
 
-def _has_rows(connection: Connection) -> bool:
-    return any(
-        connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
-        for table in dump.dumped_tables()
-    )
+def _artifacts(connection: Connection) -> Iterator[tuple[str, int]]:
+    """Yield hash and size of every artifact that has bytes."""
+    table = t.artifacts
+    query = sa.select(table.c.sha256, table.c.size).where(table.c.swept_ms.is_(None)).order_by(table.c.sha256)
+    for row in connection.execute(query.execution_options(yield_per=_ROWS)):
+        yield row.sha256, row.size
+
+
+def _copy_artifacts(
+    instance: Instance, folder: Path, artifacts: list[tuple[str, int]], copied: Copied, progress: Progress
+) -> list[str]:
+    """Copy the artifacts that the folder has not; returns those whose bytes are not there as they should be."""
+    disk = Disk()
+    absent = []
+    for number, (sha256, size) in enumerate(artifacts):
+        target = blob_path(folder, sha256)
+        if not is_there(target, size):
+            if copy(disk, instance.blobs.path(sha256), target, sha256) is None:
+                absent.append(sha256)
+            else:
+                copied.add(target)
+        progress("artifacts", number + 1, len(artifacts))
+    return absent
+
+
+def _copy_packs(instance: Instance, folder: Path, copied: Copied, progress: Progress) -> dict[str, str]:
+    """Copy every pack; returns their hashes. What the snapshot needs is among them, and what is not is little."""
+    disk = Disk()
+    try:
+        known = read_manifest(folder).packs
+    except NotABackup:
+        known = {}
+    with disk_errors(instance.packs.folder):
+        sources = sorted(instance.packs.folder.glob(f"*{SUFFIX}"))
+    packs = {}
+    for number, source in enumerate(sources):
+        target = folder / "packs" / source.name
+        sha256: str | None = known.get(source.name)
+        if sha256 is None or not target.exists():
+            sha256 = copy(disk, source, target)
+            if sha256 is None:  # removed meanwhile: nothing that is kept refers to it
+                continue
+            copied.add(target)
+        packs[source.name] = sha256
+        progress("packs", number + 1, len(sources))
+    return packs
+
+
+def _prune(folder: Path, manifest: Manifest) -> None:
+    """Remove older dumps, and packs that the instance has no more: they would only grow. Artifacts stay."""
+    for path in (*folder.glob("catalog-*"), *(folder / "packs").glob("*")):
+        if path.name != manifest.catalog and path.name not in manifest.packs:
+            with suppress(OSError):
+                path.unlink()

@@ -7,17 +7,16 @@ an end. What SQLite wrote, PostgreSQL can read back, and the other way round.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final
+from typing import Any, BinaryIO, Final
 
 import msgpack
 import sqlalchemy as sa
 import zstandard
 from sqlalchemy import Connection
 
+from channeld.backup.rejections import DumpUnreadable, RevisionDiffers
 from channeld.catalog import tables as t
-from channeld.errors import Rejected
 
 _FORMAT: Final = 1
 _ROWS: Final = 500
@@ -25,33 +24,8 @@ _LEVEL: Final = 6
 #: Rows that belong to a running process, not to the data.
 _LEFT_OUT: Final = frozenset({"leases"})
 
-
-@dataclass(eq=False)
-class DumpUnreadable(Rejected):
-    """The file is not a dump of a catalog, or not a whole one."""
-
-    path: str
-    problem: str
-
-    advice: ClassVar[str] = "Take another backup; this one cannot be restored."
-
-    def sentence(self) -> str:
-        return f"{self.path} cannot be read: {self.problem}."
-
-
-@dataclass(eq=False)
-class RevisionDiffers(Rejected):
-    """The dump was taken from tables of another revision."""
-
-    dumped: str
-    wanted: str
-
-    advice: ClassVar[str] = "Restore it with the release of channeld that took it, and upgrade afterwards."
-
-    def sentence(self) -> str:
-        return (
-            f"The backup has the tables of revision {self.dumped}, and this channeld those of {self.wanted}."
-        )
+#: Some rows of one table, each with its values by column.
+Batch = tuple[sa.Table, list[dict[str, Any]]]
 
 
 def dumped_tables() -> list[sa.Table]:
@@ -63,30 +37,26 @@ def write(connection: Connection, file: BinaryIO, revision: str) -> dict[str, in
     """Write the snapshot that a connection sees; returns how many rows each table has."""
     counts = {}
     packer = msgpack.Packer()
-    with zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).stream_writer(
-        file, closefd=False
-    ) as target:
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with compressor.stream_writer(file, closefd=False) as target:
         target.write(packer.pack({"format": _FORMAT, "revision": revision}))
         for table in dumped_tables():
-            target.write(
-                packer.pack({"table": table.name, "columns": [column.name for column in table.columns]})
-            )
+            columns = [column.name for column in table.columns]
+            target.write(packer.pack({"table": table.name, "columns": columns}))
             counts[table.name] = 0
-            rows = connection.execution_options(yield_per=_ROWS).execute(
-                sa.select(table).order_by(*table.primary_key)
-            )
-            for batch in rows.partitions(_ROWS):
+            query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_ROWS)
+            for batch in connection.execute(query).partitions(_ROWS):
                 target.write(packer.pack([list(row) for row in batch]))
                 counts[table.name] += len(batch)
         target.write(packer.pack({"end": counts}))
     return counts
 
 
-def read(connection: Connection, path: Path, revision: str) -> dict[str, int]:
-    """Insert all rows of a dump into empty tables; returns how many rows each table got.
+def batches(path: Path, revision: str) -> Iterator[Batch]:
+    """Yield the rows of a whole dump, each table's after those of the tables that it refers to.
 
     Raises:
-        DumpUnreadable: damaged, or cut short.
+        DumpUnreadable: damaged, or cut short. What was yielded before is not to be kept.
         RevisionDiffers: from tables that are not these.
     """
     values = _values(path)
@@ -105,12 +75,21 @@ def read(connection: Connection, path: Path, revision: str) -> dict[str, int]:
         elif isinstance(value, dict):
             if value.get("end") != counts:
                 raise DumpUnreadable(str(path), "its tables are not whole")
-            _set_sequences(connection)
-            return counts
+            return
         elif table is not None:
-            connection.execute(table.insert(), [dict(zip(columns, row, strict=True)) for row in value])
+            yield table, [dict(zip(columns, row, strict=True)) for row in value]
             counts[table.name] += len(value)
     raise DumpUnreadable(str(path), "it ends too early")
+
+
+def read(connection: Connection, path: Path, revision: str) -> dict[str, int]:
+    """Insert all rows of a dump into empty tables; returns how many rows each table got. Raises as ``batches``."""
+    counts = {table.name: 0 for table in dumped_tables()}
+    for table, rows in batches(path, revision):
+        connection.execute(table.insert(), rows)
+        counts[table.name] += len(rows)
+    _set_sequences(connection)
+    return counts
 
 
 def _values(path: Path) -> Iterator[Any]:

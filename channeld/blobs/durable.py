@@ -114,7 +114,12 @@ class Pending:
         self._disk = disk
         self.path = folder / f"{secrets.token_hex(12)}.tmp"
         with disk_errors(self.path):
-            self.file = disk.create(self.path)
+            try:
+                self.file = disk.create(self.path)
+            except OSError:
+                with suppress(OSError):
+                    disk.unlink(self.path)
+                raise
         self.size = 0
 
     def write(self, data: bytes) -> None:

@@ -52,6 +52,9 @@ class Change:
     revision: int = 0
 
 
+_INSERT = t.audit.insert()
+
+
 def record(connection: Connection, actor: Actor, change: Change) -> None:
     """Append one row."""
     record_each(connection, actor, [change])
@@ -75,7 +78,7 @@ def record_each(connection: Connection, actor: Actor, changes: Iterable[Change])
         for change in changes
     ]
     if rows:
-        connection.execute(t.audit.insert(), rows)
+        connection.execute(_INSERT, rows)
 
 
 def _json(value: Any) -> str:

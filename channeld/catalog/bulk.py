@@ -206,7 +206,9 @@ def _add_new(
 def _store_artifacts(connection: Connection, artifacts: Sequence[Artifact], now_ms: int) -> dict[str, int]:
     """Make sure that artifacts have their rows, as ``files.store_artifact`` does; return their ids by sha256."""
     known = _known_artifacts(connection, [artifact.sha256 for artifact in artifacts], now_ms)
-    new = list({a.sha256: a for a in artifacts if a.sha256 not in known}.values())
+    fresh = {a.sha256: a for a in artifacts if a.sha256 not in known}
+    # in one order, so that two transactions that store the same artifacts do not wait for each other
+    new = [fresh[sha256] for sha256 in sorted(fresh)]
     ids = reserve_ids(connection, t.artifacts, len(new))
     rows = [(new_id, *_values_of(a), now_ms) for new_id, a in zip(ids, new, strict=True)]
     # another transaction may store the same bytes just now: then its row counts

@@ -150,9 +150,21 @@ def _last_revision(connection: Connection, name: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
+# Statements of every upload are made once: making one costs SQLAlchemy as much as running it.
+_BY_NAME = sa.select(t.channels).where(t.channels.c.name == sa.bindparam("name"))
+#: key_share: rows that refer to the channel may still be written meanwhile, as a flip does.
+_LOCK = _BY_NAME.with_for_update(key_share=True)
+_NEXT_REVISION = (
+    t.channels.update()
+    .where(t.channels.c.id == sa.bindparam("channel_id"))
+    .values(revision=t.channels.c.revision + 1)
+    .returning(t.channels.c.revision)
+)
+
+
 def find(connection: Connection, name: str) -> Channel | None:
     """Look a channel up by name."""
-    row = connection.execute(sa.select(t.channels).where(t.channels.c.name == name)).first()
+    row = connection.execute(_BY_NAME, {"name": name}).first()
     return _from_row(row) if row is not None else None
 
 
@@ -176,10 +188,7 @@ def lock(connection: Connection, names: Iterable[str]) -> dict[str, Channel]:
     """
     locked = {}
     for name in sorted(set(names)):
-        # key_share: rows that refer to the channel may still be written meanwhile, as a flip does
-        row = connection.execute(
-            sa.select(t.channels).where(t.channels.c.name == name).with_for_update(key_share=True)
-        ).first()
+        row = connection.execute(_LOCK, {"name": name}).first()
         if row is None:
             raise ChannelMissing(name)
         locked[name] = _from_row(row)
@@ -188,13 +197,7 @@ def lock(connection: Connection, names: Iterable[str]) -> dict[str, Channel]:
 
 def next_revision(connection: Connection, channel: Channel) -> int:
     """Count one more change of a locked channel, and return its number."""
-    statement = (
-        t.channels.update()
-        .where(t.channels.c.id == channel.id)
-        .values(revision=t.channels.c.revision + 1)
-        .returning(t.channels.c.revision)
-    )
-    return int(connection.execute(statement).scalar_one())
+    return int(connection.execute(_NEXT_REVISION, {"channel_id": channel.id}).scalar_one())
 
 
 def configure(connection: Connection, name: str, changes: Mapping[str, Any], actor: Actor) -> Channel:

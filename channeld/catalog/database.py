@@ -41,6 +41,7 @@ POSTGRES_WRITERS: Final = 8  # threads for writes
 LOCK_TIMEOUT_MS: Final = 20_000  # how long a write waits for another process's before it gives up
 _READER_CACHE_KIB: Final = 8_192  # of each reading connection; what is beyond is in the system's page cache
 _WRITER_CACHE_KIB: Final = 65_536
+_LOG_BYTES: Final = 64 * 1024 * 1024  # what the write-ahead log is cut back to after a long read made it grow
 _MIGRATION_LOCK: Final = 0x6368_616E_6E65_6C64  # "channeld": which of PostgreSQL's advisory locks is ours
 
 
@@ -168,6 +169,7 @@ def _sqlite_writer(url: sa.URL, *, foreign_keys: bool = True) -> Engine:
         engine,
         "journal_mode=WAL",
         "synchronous=FULL",
+        f"journal_size_limit={_LOG_BYTES}",
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
         f"cache_size=-{_WRITER_CACHE_KIB}",
     )

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 
 from channeld.catalog import audit, channels, labels
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.channels import MAIN, Channel
+from channeld.catalog.labels import BROKEN, Label
 from channeld.catalog.rejections import FileConflict
 from channeld.catalog.selection import StoredFile, by_id, candidates, get, label_names_of
-from channeld.catalog.tagging import activate, after_labels, relabel
+from channeld.catalog.tagging import activate, after_labels, put_first, relabel, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +61,37 @@ class Added:
     revision: int
 
 
+# Statements of every upload are made once: making one costs SQLAlchemy as much as running it.
+_BY_HASH = (
+    sa.select(t.artifacts.c.id, t.artifacts.c.swept_ms)
+    .where(t.artifacts.c.sha256 == sa.bindparam("sha256"))
+    .with_for_update(read=True, key_share=True)
+)
+_STORE = {
+    name: insert(t.artifacts).on_conflict_do_nothing(index_elements=["sha256"]).returning(t.artifacts.c.id)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+_STORE_FACTS = t.channel_facts.insert()
+_INSERT_FILE = t.files.insert().returning(t.files.c.id)
+_COLUMNS = tuple(field for field in Artifact.__slots__ if field != "facts")
+
+
 def store_artifact(connection: Connection, artifact: Artifact, now_ms: int) -> int:
     """Make sure the artifact has its row, and return the row's id. Its bytes must be stored already.
 
     The row cannot be swept before the transaction ends (see ``sweeping``).
     """
-    by_hash = (
-        sa.select(t.artifacts.c.id, t.artifacts.c.swept_ms)
-        .where(t.artifacts.c.sha256 == artifact.sha256)
-        .with_for_update(read=True, key_share=True)
-    )
-    there = connection.execute(by_hash).first()
+    wanted = {"sha256": artifact.sha256}
+    there = connection.execute(_BY_HASH, wanted).first()
     if there is None:
-        values = {field: getattr(artifact, field) for field in artifact.__slots__ if field != "facts"}
-        insert = t.artifacts.insert().values(**values, stored_ms=now_ms).returning(t.artifacts.c.id)
-        try:
-            with connection.begin_nested():
-                artifact_id = int(connection.execute(insert).scalar_one())
-                facts = t.channel_facts.insert().values(artifact_id=artifact_id, facts=artifact.facts)
-                connection.execute(facts)
-                return artifact_id
-        except sa.exc.IntegrityError:  # another transaction stored the same bytes just now
-            there = connection.execute(by_hash).one()
+        values = {**{field: getattr(artifact, field) for field in _COLUMNS}, "stored_ms": now_ms}
+        new_id = connection.execute(_STORE[connection.dialect.name], values).scalar()
+        if new_id is not None:
+            connection.execute(_STORE_FACTS, {"artifact_id": new_id, "facts": artifact.facts})
+            return int(new_id)
+        there = connection.execute(
+            _BY_HASH, wanted
+        ).one()  # another transaction stored the same bytes just now
     if there.swept_ms is not None:
         back = t.artifacts.update().where(t.artifacts.c.id == there.id)
         connection.execute(back.values(swept_ms=None, stored_ms=now_ms))
@@ -114,19 +125,21 @@ def add(
     wanted = labels.ensure_open(connection, channel, names, actor)
     revision = channels.next_revision(connection, channel)
     artifact_id = store_artifact(connection, artifact, actor.now_ms)
+    entered_ms = actor.now_ms if indexed_ms is None else indexed_ms
     if there is None:
-        file_id = _insert(connection, channel, artifact, artifact_id, actor)
+        file = _insert(connection, channel, artifact, artifact_id, wanted, actor)
+        put_first(connection, file, wanted, entered_ms)
+        touch(connection, channel, file, revision, actor.now_ms, [label.id for label in wanted])
     else:
-        file_id = there.id
-        connection.execute(t.files.update().where(t.files.c.id == file_id).values(deleted_ms=None))
-    file = by_id(connection, file_id)
-    activate(connection, file, wanted, actor.now_ms if indexed_ms is None else indexed_ms)
-    after_labels(connection, channel, file, revision, actor.now_ms)
+        connection.execute(t.files.update().where(t.files.c.id == there.id).values(deleted_ms=None))
+        activate(connection, there, wanted, entered_ms)
+        after_labels(connection, channel, there, revision, actor.now_ms)
+        file = by_id(connection, there.id)
     subject = f"{artifact.subdir}/{artifact.filename}"
     after = {"sha256": artifact.sha256, "size": artifact.size, "labels": sorted(names)}
     action = "file.add" if there is None else "file.restore"
     audit.record(connection, actor, Change(action, channel_name, subject, None, after, revision))
-    return Added("created" if there is None else "restored", by_id(connection, file_id), revision)
+    return Added("created" if there is None else "restored", file, revision)
 
 
 def check_room(
@@ -164,20 +177,34 @@ def _same_name(connection: Connection, channel: Channel, artifact: Artifact) -> 
 
 
 def _insert(
-    connection: Connection, channel: Channel, artifact: Artifact, artifact_id: int, actor: Actor
-) -> int:
-    statement = t.files.insert().values(
-        channel_id=channel.id,
-        subdir=artifact.subdir,
-        filename=artifact.filename,
-        candidate=artifact.sha256 if channel.settings.kind == "staging" else "",
-        artifact_id=artifact_id,
-        name=artifact.name,
-        broken=False,
-        uploaded_ms=actor.now_ms,
-        uploaded_by=actor.id,
+    connection: Connection,
+    channel: Channel,
+    artifact: Artifact,
+    artifact_id: int,
+    wanted: Sequence[Label],
+    actor: Actor,
+) -> StoredFile:
+    values: dict[str, Any] = {
+        "channel_id": channel.id,
+        "subdir": artifact.subdir,
+        "filename": artifact.filename,
+        "artifact_id": artifact_id,
+        "name": artifact.name,
+        "broken": any(label.name == BROKEN for label in wanted),
+        "uploaded_ms": actor.now_ms,
+        "uploaded_by": actor.id,
+        "deleted_ms": None,
+    }
+    candidate = artifact.sha256 if channel.settings.kind == "staging" else ""
+    file_id = connection.execute(_INSERT_FILE, {**values, "candidate": candidate}).scalar_one()
+    return StoredFile(
+        id=file_id,
+        sha256=artifact.sha256,
+        md5=artifact.md5,
+        size=artifact.size,
+        version=artifact.version,
+        **values,
     )
-    return int(connection.execute(statement.returning(t.files.c.id)).scalar_one())
 
 
 def delete(

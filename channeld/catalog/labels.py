@@ -46,6 +46,11 @@ def _from_row(row: sa.Row[Any]) -> Label:
     return Label(row.id, row.channel_id, row.name, row.locked, relations, row.created_ms)
 
 
+_BY_NAME = sa.select(t.labels).where(
+    t.labels.c.channel_id == sa.bindparam("channel_id"), t.labels.c.name == sa.bindparam("name")
+)
+
+
 def find(connection: Connection, channel: Channel, name: str) -> Label | None:
     """Look a label up by name."""
     row = _row(connection, channel, name)
@@ -54,8 +59,7 @@ def find(connection: Connection, channel: Channel, name: str) -> Label | None:
 
 def _row(connection: Connection, channel: Channel, name: str) -> sa.Row[Any] | None:
     """Look a label up by name, also a deleted one."""
-    query = sa.select(t.labels).where(t.labels.c.channel_id == channel.id, t.labels.c.name == name)
-    return connection.execute(query).first()
+    return connection.execute(_BY_NAME, {"channel_id": channel.id, "name": name}).first()
 
 
 def get(connection: Connection, channel: Channel, name: str) -> Label:
@@ -82,6 +86,14 @@ def every(connection: Connection, channel: Channel) -> list[Label]:
     return [_from_row(row) for row in rows]
 
 
+def count_files(connection: Connection, label: Label) -> int:
+    """Count the files that carry a label."""
+    mine = sa.and_(t.file_labels.c.label_id == label.id, t.file_labels.c.active)
+    return int(
+        connection.execute(sa.select(sa.func.count()).select_from(t.file_labels).where(mine)).scalar_one()
+    )
+
+
 def ensure(connection: Connection, channel: Channel, name: str, actor: Actor) -> Label:
     """Return the label of a locked channel, creating it when it is not there: that is a change of its own.
 
@@ -106,19 +118,20 @@ def _check_name(channel: Channel, name: str) -> None:
     check_label(name, KNOWN_SUBDIRS.union(channel.settings.subdirs))
 
 
-def check_open(connection: Connection, channel: Channel, names: Iterable[str]) -> None:
-    """Check that files could get the labels, whether they are there or would be created.
+def check_open(connection: Connection, channel: Channel, names: Iterable[str]) -> dict[str, Label | None]:
+    """Check that files could get the labels; return those that are there, and None for those to be created.
 
     Raises:
         LabelLocked: one of them takes no change.
         BadName: a new one's name breaks the rules of CEP 26.
     """
-    for name in names:
-        label = find(connection, channel, name)
+    found = {name: find(connection, channel, name) for name in names}
+    for name, label in found.items():
         if label is None:
             _check_name(channel, name)
         else:
             unlocked(channel, label)
+    return found
 
 
 def ensure_open(connection: Connection, channel: Channel, names: Iterable[str], actor: Actor) -> list[Label]:
@@ -127,9 +140,8 @@ def ensure_open(connection: Connection, channel: Channel, names: Iterable[str], 
     Raises:
         LabelLocked, BadName: as ``check_open`` does, before the first one is created.
     """
-    wanted = list(dict.fromkeys(names))
-    check_open(connection, channel, wanted)
-    return [ensure(connection, channel, name, actor) for name in wanted]
+    found = check_open(connection, channel, names)
+    return [label or ensure(connection, channel, name, actor) for name, label in found.items()]
 
 
 def unlocked(channel: Channel, label: Label) -> Label:
@@ -203,7 +215,7 @@ def delete(connection: Connection, channel_name: str, name: str, actor: Actor) -
     channel = channels.lock(connection, [channel_name])[channel_name]
     label = unlocked(channel, get(connection, channel, name))
     mine = sa.and_(t.file_labels.c.label_id == label.id, t.file_labels.c.active)
-    files = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one()
+    files = count_files(connection, label)
     if name == MAIN or (name == BROKEN and files):
         raise LabelPermanent(channel_name, name)
     revision = channels.next_revision(connection, channel)

@@ -8,6 +8,7 @@ takes: integers, texts, bytes, booleans and None.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -48,11 +49,21 @@ def insert_many(
     """Insert rows, whose values are in the order of ``columns``; ``suffix`` is SQL that ends the statement."""
     if not rows:
         return
-    compiled = table.insert().compile(dialect=connection.dialect, column_keys=list(columns))
-    statement = f"{compiled.string} {suffix}".rstrip()
-    if compiled.positiontup is None:
+    statement, order = _insertion(connection.dialect, table, tuple(columns))
+    statement = f"{statement} {suffix}".rstrip()
+    if order is None:
         connection.exec_driver_sql(statement, [dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    order = [columns.index(name) for name in compiled.positiontup]
-    in_order = list(rows) if order == sorted(order) else [tuple(row[at] for at in order) for row in rows]
-    connection.exec_driver_sql(statement, in_order)
+    elif order == sorted(order):
+        connection.exec_driver_sql(statement, list(rows))
+    else:
+        connection.exec_driver_sql(statement, [tuple(row[at] for at in order) for row in rows])
+
+
+@lru_cache(maxsize=64)
+def _insertion(
+    dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...]
+) -> tuple[str, list[int] | None]:
+    """Return the statement, and in which order it takes the columns; None where it takes them by name."""
+    compiled = table.insert().compile(dialect=dialect, column_keys=list(columns))
+    named = compiled.positiontup
+    return compiled.string, None if named is None else [columns.index(name) for name in named]

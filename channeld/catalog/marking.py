@@ -29,6 +29,8 @@ class Moment:
 
 WHOLE = ChangedFile()
 
+_INSERT = t.dirty.insert()
+
 
 def mark(
     connection: Connection, moment: Moment, views: Iterable[tuple[int, str]], changed: ChangedFile = WHOLE
@@ -52,4 +54,4 @@ def mark_each(connection: Connection, moment: Moment, marks: Iterable[tuple[int,
         for label_id, subdir, changed in marks
     ]
     if rows:
-        connection.execute(t.dirty.insert(), rows)
+        connection.execute(_INSERT, rows)

@@ -101,6 +101,21 @@ class FileMissing(Rejected):
 
 
 @dataclass(eq=False)
+class PackageMissing(Rejected):
+    """The channel has no file of a package, or none of that version; ``version`` is empty where none was named."""
+
+    channel: str
+    name: str
+    version: str
+
+    advice: ClassVar[str] = "Check the channel, the name of the package and the version."
+
+    def sentence(self) -> str:
+        version = f" in the version {self.version!r}" if self.version else ""
+        return f"The channel {self.channel!r} has no package {self.name!r}{version}."
+
+
+@dataclass(eq=False)
 class FileConflict(Rejected):
     """File names are immutable: one name, one content, for ever."""
 

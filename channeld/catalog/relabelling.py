@@ -8,7 +8,7 @@ asking twice changes nothing. The number of statements does not grow with the nu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from channeld.catalog.channels import Channel
 from channeld.catalog.labels import BROKEN, Label
 from channeld.catalog.listing import labels_of
 from channeld.catalog.marking import ChangedFile, Moment, mark_each
-from channeld.catalog.rejections import FileMissing, LabelBothWays
+from channeld.catalog.rejections import FileMissing, LabelBothWays, PackageMissing
 from channeld.catalog.selection import Selection, StoredFile, select
 
 T = TypeVar("T")
@@ -31,9 +31,9 @@ _CHUNK = 500  # ids in one IN list, below every database's limit of parameters
 
 @dataclass(frozen=True, slots=True)
 class Relabelling:
-    """What is asked for."""
+    """What is asked for: of all files that fit one of the selections."""
 
-    selection: Selection
+    selections: tuple[Selection, ...]
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
 
@@ -63,7 +63,7 @@ def plan(connection: Connection, channel: Channel, asked: Relabelling) -> list[R
     """Work out which files would change and how, changing nothing.
 
     Raises:
-        FileMissing: a file was named, and the channel does not have it.
+        FileMissing, PackageMissing: a file or a package was named, and the channel does not have it.
         LabelMissing: files were selected by a label, or are to lose one, that is not there.
         LabelLocked, BadName: one of the labels takes no change, or cannot be created.
         LabelBothWays: the same label is to be added and removed.
@@ -74,26 +74,32 @@ def plan(connection: Connection, channel: Channel, asked: Relabelling) -> list[R
     for name in asked.remove:
         if name != BROKEN:  # that one exists from its first use on; until then nothing carries it
             labels.get(connection, channel, name)
-    changes = list(_changes(connection, asked, _selected(connection, channel, asked.selection)))
+    files = {file.id: file for each in asked.selections for file in _selected(connection, channel, each)}
+    ordered = sorted(files.values(), key=lambda file: (file.subdir, file.filename, file.id))
+    changes = list(_changes(connection, asked, ordered))
     labels.check_open(connection, channel, sorted({name for one in changes for name in one.added}))
     labels.check_open(connection, channel, sorted({name for one in changes for name in one.removed}))
     return changes
 
 
 def _selected(connection: Connection, channel: Channel, selection: Selection) -> list[StoredFile]:
+    """List what is selected. What is there and does not carry the label (any more) is no mistake: it was moved."""
+    if selection.label:
+        labels.get(connection, channel, selection.label)
     try:
-        return select(connection, channel, selection)
+        found = select(connection, channel, selection)
     except FileMissing:
-        # A file that is there and does not carry the label (any more) is no mistake: it was moved already.
         if not selection.label:
             raise
-        labels.get(connection, channel, selection.label)
-        select(
-            connection,
-            channel,
-            Selection(subdir=selection.subdir, filename=selection.filename, sha256=selection.sha256),
-        )
-        return []
+        found = []
+    named = selection.filename or selection.name
+    if not found and named and not (selection.label and _selected(connection, channel, _bare(selection))):
+        raise PackageMissing(channel.name, selection.name, selection.version)
+    return found
+
+
+def _bare(selection: Selection) -> Selection:
+    return replace(selection, label="")
 
 
 def _changes(connection: Connection, asked: Relabelling, files: list[StoredFile]) -> Iterator[Relabelled]:

@@ -53,6 +53,13 @@ _STORED = sa.select(
 ).join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
 
 
+_NAMED = _STORED.where(
+    t.files.c.channel_id == sa.bindparam("channel_id"),
+    t.files.c.subdir == sa.bindparam("subdir"),
+    t.files.c.filename == sa.bindparam("filename"),
+).order_by(t.files.c.id)
+
+
 def _stored(row: Any) -> StoredFile:
     return StoredFile(**row._mapping)
 
@@ -61,12 +68,9 @@ def candidates(
     connection: Connection, channel: Channel, subdir: str, filename: str, *, deleted: bool = False
 ) -> list[StoredFile]:
     """List what the channel holds under a file name, oldest first: one file, in a staging channel perhaps more."""
-    query = _STORED.where(
-        t.files.c.channel_id == channel.id, t.files.c.subdir == subdir, t.files.c.filename == filename
-    ).order_by(t.files.c.id)
-    if not deleted:
-        query = query.where(t.files.c.deleted_ms.is_(None))
-    return [_stored(row) for row in connection.execute(query)]
+    named = {"channel_id": channel.id, "subdir": subdir, "filename": filename}
+    rows = connection.execute(_NAMED, named)
+    return [_stored(row) for row in rows if deleted or row.deleted_ms is None]
 
 
 def get(connection: Connection, channel: Channel, subdir: str, filename: str, sha256: str = "") -> StoredFile:
@@ -113,10 +117,10 @@ def _carrying(connection: Connection, found: list[StoredFile], label_id: int) ->
 def search(
     connection: Connection,
     conditions: Iterable[sa.ColumnElement[bool]],
-    order: Iterable[sa.ColumnElement[Any]],
-    limit: int,
+    order: Iterable[sa.ColumnElement[Any]] = (),
+    limit: int | None = None,
 ) -> list[StoredFile]:
-    """List the first files that meet conditions on the columns of ``files`` and ``artifacts``."""
+    """List the first files, or all, that meet conditions on the columns of ``files`` and ``artifacts``."""
     query = _STORED.where(*conditions).order_by(*order).limit(limit)
     return [_stored(row) for row in connection.execute(query)]
 
@@ -153,6 +157,13 @@ class Selection:
             raise ValueError("A selection names a file, a package or a label.")
 
 
+def _carrying_label(query: sa.Select[Any], label_id: int, *, of_few: bool) -> sa.Select[Any]:
+    """Restrict a query to files that carry a label: asked of each file where they are few, else led by the label."""
+    table = t.file_labels
+    mine = sa.and_(table.c.file_id == t.files.c.id, table.c.label_id == label_id, table.c.active)
+    return query.where(sa.exists().where(mine)) if of_few else query.join(table, mine)
+
+
 def select(connection: Connection, channel: Channel, selection: Selection) -> list[StoredFile]:
     """List the files that a selection means, by subdir and name; the newest candidate where several fit.
 
@@ -161,10 +172,12 @@ def select(connection: Connection, channel: Channel, selection: Selection) -> li
         LabelMissing: a label was named, and is not there.
     """
     query = _STORED.where(t.files.c.channel_id == channel.id, t.files.c.deleted_ms.is_(None))
+    # a file name begins with the package's, by which files are found without knowing the subdir
+    name = selection.name or selection.filename.rsplit("-", 2)[0]
     for column, value in (
         (t.files.c.subdir, selection.subdir),
         (t.files.c.filename, selection.filename),
-        (t.files.c.name, selection.name),
+        (t.files.c.name, name),
         (t.artifacts.c.version, selection.version),
         (t.artifacts.c.sha256, selection.sha256),
     ):
@@ -172,9 +185,7 @@ def select(connection: Connection, channel: Channel, selection: Selection) -> li
             query = query.where(column == value)
     if selection.label:
         label = labels.get(connection, channel, selection.label)
-        query = query.join(t.file_labels, t.file_labels.c.file_id == t.files.c.id).where(
-            t.file_labels.c.label_id == label.id, t.file_labels.c.active
-        )
+        query = _carrying_label(query, label.id, of_few=bool(name))
     # Sorted here: asked to do it, SQLite reads the whole channel in that order instead of looking a name up.
     files = sorted(
         map(_stored, connection.execute(query)), key=lambda file: (file.subdir, file.filename, file.id)

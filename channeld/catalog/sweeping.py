@@ -102,6 +102,7 @@ def sweep_shards(
     connection: Connection, channel_id: int, before_ms: int, limit: int = BATCH
 ) -> list[StoredShard]:
     """Forget shards that were retired before a time; return where they lie."""
+    leases.wait(connection, leases.INDEXER)  # a flip that brings some back has them, and we those that it wants next
     table = t.shards
     old = (
         sa.select(table.c.sha256)

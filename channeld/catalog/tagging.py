@@ -6,7 +6,7 @@ views it touches as dirty and appends an audit row; what is already as asked sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -107,7 +107,15 @@ def activate(connection: Connection, file: StoredFile, wanted: Sequence[Label], 
         connection.execute(
             table.update().where(table.c.file_id == file.id, table.c.label_id.in_(back)).values(active=True)
         )
-    new = [
+    put_first(connection, file, [label for label in wanted if label.id not in known], indexed_ms)
+
+
+_INSERT = t.file_labels.insert()
+
+
+def put_first(connection: Connection, file: StoredFile, wanted: Sequence[Label], indexed_ms: int) -> None:
+    """Put labels on a file that it has never carried."""
+    rows = [
         {
             "label_id": label.id,
             "subdir": file.subdir,
@@ -117,10 +125,22 @@ def activate(connection: Connection, file: StoredFile, wanted: Sequence[Label], 
             "active": True,
         }
         for label in wanted
-        if label.id not in known
     ]
-    if new:
-        connection.execute(table.insert(), new)
+    if rows:
+        connection.execute(_INSERT, rows)
+
+
+def touch(
+    connection: Connection,
+    channel: Channel,
+    file: StoredFile,
+    revision: int,
+    now_ms: int,
+    label_ids: Iterable[int],
+) -> None:
+    """Mark the views of some labels as dirty for a file."""
+    views = [(label_id, file.subdir) for label_id in label_ids]
+    mark(connection, Moment(channel.id, revision, now_ms), views, ChangedFile(file.filename, file.name))
 
 
 def after_labels(
@@ -145,6 +165,4 @@ def after_labels(
     if broken != file.broken or not also:
         connection.execute(t.files.update().where(t.files.c.id == file.id).values(broken=broken))
         touched |= {row.id for row in carried}
-    moment = Moment(channel.id, revision, now_ms)
-    views = [(label_id, file.subdir) for label_id in touched]
-    mark(connection, moment, views, ChangedFile(file.filename, file.name))
+    touch(connection, channel, file, revision, now_ms, touched)

@@ -30,6 +30,7 @@ main = CommandGroup(
     "channeld",
     help="A conda channel server: it takes packages in, indexes them and serves them.",
     epilog=_EPILOG,
+    context_settings={"max_content_width": 110},
     entries=(
         Entry("Server", "serve", "channeld.cli.serve:serve", "Serve channels until told to stop."),
         Entry("Server", "status", "channeld.cli.status:status", "Show how a running server is."),

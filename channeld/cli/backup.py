@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.failures import Failure
 
 if TYPE_CHECKING:
     from channeld.backup.backup import Report
+
+#: How many damaged artifacts are named.
+_NAMED: Final = 20
 
 
 @click.command()
@@ -42,7 +46,7 @@ def restore(path: Path | None, folder: Path) -> None:
 
     The restored server serves the same bytes under the same ETags.
     """
-    from channeld.backup.backup import restore as bring_back
+    from channeld.backup.restore import restore as bring_back
     from channeld.clock import SystemClock
     from channeld.instance import open_instance
 
@@ -59,6 +63,13 @@ def _say(verb: str, report: Report) -> None:
         f"{verb} {report.artifacts:,} artifacts and {report.packs:,} packs; "
         f"copied {report.copied_files:,} files, {report.copied_bytes:,} bytes."
     )
+    if report.damaged:
+        raise Failure(
+            f"The bytes of {len(report.damaged)} artifacts were damaged or missing: "
+            + ", ".join(report.damaged[:_NAMED])
+            + ("…" if len(report.damaged) > _NAMED else ""),
+            "Everything else is there. Uploading these packages again repairs them.",
+        )
 
 
 def _progress(what: str, done: int, total: int) -> None:

@@ -28,10 +28,23 @@ class Failure(click.ClickException):
             click.echo(self.advice, file=file, err=True)
 
 
+class Refused(Failure):
+    """The server refuses: ``status`` is that of HTTP, ``code`` the name of the rule."""
+
+    def __init__(self, sentence: str, advice: str, status: int, code: str) -> None:
+        super().__init__(sentence, advice)
+        self.status = status
+        self.code = code
+
+
 class NotNow(Failure):
-    """It could not be done now; nothing is half-done, and trying again later may work."""
+    """It could not be done now; nothing is half-done, and trying again after some seconds may work."""
 
     exit_code = 3
+
+    def __init__(self, sentence: str, advice: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(sentence, advice)
+        self.retry_after = retry_after
 
 
 @contextmanager

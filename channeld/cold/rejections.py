@@ -39,7 +39,9 @@ class FolderMissing(Rejected):
 
     folder: str
 
-    advice: ClassVar[str] = "Name the folder of a channel, which has folders such as noarch and linux-64 in it."
+    advice: ClassVar[str] = (
+        "Name the folder of a channel, which has folders such as noarch and linux-64 in it."
+    )
 
     def sentence(self) -> str:
         return f"{self.folder} is not a folder."

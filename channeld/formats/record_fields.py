@@ -193,7 +193,7 @@ def normalise_texts(record: dict[str, Any], policy: Naming) -> None:
             value = joint.join(value)
         if not isinstance(value, str):
             raise FieldMistyped(field, shown(value), "a string")
-        if value or field not in {"track_features", "features"}:
+        if value or field != "track_features":
             record[field] = value
         else:
             del record[field]

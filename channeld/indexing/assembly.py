@@ -1,71 +1,68 @@
 """Assembled frames: a document's zstd frame as one file, for sendfile.
 
 A frame is a cache. It is made from its predecessor's unchanged ranges (copied inside the kernel) and the new pages,
-and made anew from the packs alone whenever it is missing. The folder belongs to one run of the server: what an earlier
-run left is removed at the start, so that no file which a crash may have cut short is ever trusted.
+and made anew from the packs alone whenever it is missing. Kept are those of the current and the previous generation
+of each view; whoever asks for an older one gets it made again, as long as its generation is kept.
+
+Frames are not flushed to the disk, so only those are trusted that were made since the machine was started: they lie in
+a folder that is named for that start. A process that is killed leaves whole frames and temporary files, no half ones.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from channeld.blobs.durable import Disk, disk_errors
+from channeld.blobs.durable import sweep as sweep_temporary
 from channeld.formats.zstdframe import END
-from channeld.indexing import pagetable
-from channeld.indexing.generation import Paged
+from channeld.indexing.generation import Documents, Paged
 from channeld.indexing.packs import Packs
-from channeld.indexing.pagetable import Page, PageTable, Place, encoded_size, header
+from channeld.indexing.pagetable import (
+    Page,
+    PageTable,
+    decoded_size,
+    encoded_size,
+    header,
+)
 from channeld.indexing.press import load_page
+from channeld.indexing.tables import Tables
 
-_TABLES = 64  # decoded page tables kept in memory; one of 500,000 records takes about 1 MB
-
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_NOT_HERE: Final = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+_COPIED_AT_ONCE: Final = 8 * 1024 * 1024
 
 #: Compressed hash of a page → where it starts in a frame, and the bytes between the page before and it.
 Known = dict[bytes, tuple[int, bytes]]
 
 
-class Tables:
-    """Decoded page tables, the latest ones kept."""
-
-    def __init__(self, packs: Packs) -> None:
-        self._packs = packs
-        self._kept: OrderedDict[Place, PageTable] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, place: Place) -> PageTable:
-        """Return the table at a place; raises ``PieceDamaged``."""
-        with self._lock:
-            table = self._kept.get(place)
-            if table is not None:
-                self._kept.move_to_end(place)
-                return table
-        table = pagetable.decode(self._packs.read(place))
-        self.keep(place, table)
-        return table
-
-    def keep(self, place: Place, table: PageTable) -> None:
-        """Remember a table that was just written."""
-        with self._lock:
-            self._kept[place] = table
-            if len(self._kept) > _TABLES:
-                self._kept.popitem(last=False)
+def start_of_machine() -> str:
+    """Return a text that differs after the machine was started again; where there is none, after this process was."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return secrets.token_hex(16)
 
 
 class Assembly:
     """Makes and keeps the frames of documents. Safe for several threads and processes; calls block on the disk."""
 
     def __init__(self, folder: Path, packs: Packs, tables: Tables, disk: Disk | None = None) -> None:
-        self.folder = folder
+        self.root = folder
+        self.folder = folder / start_of_machine()
         self._packs = packs
         self._tables = tables
         self._disk = disk or Disk()
+        self._kept: dict[Hashable, tuple[set[str], set[str]]] = {}
+        self._lock = threading.Lock()
         with disk_errors(folder):
-            self._disk.make_folder(folder)
+            self._disk.make_folder(self.folder)
 
     def path(self, document: Paged) -> Path:
         """Say where the frame lies, or would lie."""
@@ -79,34 +76,51 @@ class Assembly:
             DiskFull, DiskUnavailable: the file could not be written.
         """
         path = self.path(document)
-        if path.exists():
+        if _size(path) == document.zst_size:
             return path
         table = self._tables.get(document.table)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+        temporary = self.folder / f"{secrets.token_hex(12)}.tmp"
         with disk_errors(path):
+            self._disk.make_folder(self.folder)
             try:
-                with partial.open("xb", buffering=1024 * 1024) as target:
-                    self._write(target.fileno(), document, table, previous)
-                self._disk.rename(partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
+                with self._disk.create(temporary) as target:
+                    self._write(target, document, table, previous)
+                self._disk.rename(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         return path
 
-    def _write(self, target: int, document: Paged, table: PageTable, previous: Paged | None) -> None:
-        os.write(target, header(document.raw_size))
+    def open(self, document: Paged) -> BinaryIO:
+        """Open the document's frame, making it first when it is not there; the caller closes it.
+
+        Raises:
+            PieceDamaged, DiskFull, DiskUnavailable: as ``ensure`` does.
+        """
+        while True:
+            path = self.ensure(document)
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                continue  # it was dropped in between
+
+    def _write(self, target: BinaryIO, document: Paged, table: PageTable, previous: Paged | None) -> None:
+        self._disk.write(target, header(document.raw_size))
         source, known = self._open_previous(previous)
         try:
             for run in _runs(table, known):
                 if isinstance(run, bytes):
-                    _write_all(target, run)
+                    self._disk.write(target, run)
                 elif isinstance(run, Page):
-                    _write_all(target, self._packs.read(run.place))
+                    self._disk.write(target, self._packs.read(run.place))
                 else:
-                    _copy(source, target, *run)
+                    target.flush()
+                    _copy(source, target.fileno(), *run)
+                    target.seek(0, os.SEEK_END)
         finally:
             if source >= 0:
                 os.close(source)
-        os.write(target, END)
+        self._disk.write(target, END)
 
     def _open_previous(self, previous: Paged | None) -> tuple[int, Known]:
         """Open the predecessor's frame, and say where in it each page lies, after which bytes."""
@@ -115,6 +129,9 @@ class Assembly:
         try:
             source = os.open(self.path(previous), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
+            return -1, {}
+        if os.fstat(source).st_size != previous.zst_size:  # nothing of ours: better to make it without
+            os.close(source)
             return -1, {}
         known: Known = {}
         position = len(header(previous.raw_size))
@@ -128,19 +145,62 @@ class Assembly:
             position += encoded_size(piece)
         return source, known
 
-    def drop_except(self, kept: set[str]) -> int:
-        """Remove the frames whose digest is not among ``kept``; returns how many."""
+    def published(self, view: Hashable, documents: Documents, before: Documents) -> None:
+        """Drop the frames that were the previous ones of a view until now, and that no other view keeps."""
+        with self._lock:
+            newer, older = self._kept.get(view, (set(), set()))
+            self._kept[view] = frame_digests(documents), frame_digests(before)
+            dropped = (newer | older).difference(*(both for kept in self._kept.values() for both in kept))
+        for digest in dropped:
+            (self.folder / f"{digest}.zst").unlink(missing_ok=True)
+
+    def drop(self, documents: Documents) -> None:
+        """Remove the frames of a generation; who asks for one gets it made again."""
+        for digest in frame_digests(documents):
+            (self.folder / f"{digest}.zst").unlink(missing_ok=True)
+
+    def sweep(self, kept: set[str], most_bytes: int, before: float) -> int:
+        """Remove the frames whose digest is not ``kept``, the oldest first, until they fit in so many bytes.
+
+        What was left behind before a Unix time goes too: temporary files, and frames of earlier starts of the machine.
+        Returns how many frames went.
+        """
+        for folder in self.root.iterdir():
+            if folder != self.folder and folder.is_dir() and folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
+        sweep_temporary(self.folder, before)
+        others = sorted(_ages(path for path in self.folder.glob("*.zst") if path.stem not in kept))
+        total = sum(size for _, size, _ in others)
         count = 0
-        for path in self.folder.glob("*.zst"):
-            if path.stem not in kept:
-                path.unlink(missing_ok=True)
-                count += 1
+        for _, size, path in others:
+            if total <= most_bytes:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+            count += 1
         return count
 
-    def clear(self) -> None:
-        """Remove every frame."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
+def _ages(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    """Yield for each file when it was last used, as far as the file system knows, and its size."""
+    for path in paths:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        yield max(status.st_mtime, status.st_atime), status.st_size, path
+
+
+def frame_digests(documents: Documents) -> set[str]:
+    """Name the frames of a generation."""
+    return {document.zst_digest for document in documents.values() if isinstance(document, Paged)}
 
 
 def _runs(table: PageTable, known: Known) -> Iterator[bytes | Page | tuple[int, int]]:
@@ -175,17 +235,17 @@ def _runs(table: PageTable, known: Known) -> Iterator[bytes | Page | tuple[int, 
         yield between
 
 
-def _write_all(target: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(target, view) :]
-
-
 def _copy(source: int, target: int, start: int, length: int) -> None:
+    """Append a range of one file to another, inside the kernel where the file system can do that."""
     while length:
-        copied = os.copy_file_range(source, target, length, offset_src=start)
+        try:
+            copied = os.copy_file_range(source, target, min(length, _COPIED_AT_ONCE), offset_src=start)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            copied = os.write(target, os.pread(source, min(length, _COPIED_AT_ONCE), start))
         if copied == 0:
-            raise OSError(f"the frame to copy from ends at byte {start}")
+            raise OSError(errno.EIO, f"the frame to copy from ends at byte {start}")
         start += copied
         length -= copied
 
@@ -198,7 +258,7 @@ def plain(packs: Packs, table: PageTable, start: int, stop: int) -> Iterator[byt
     """
     position = 0
     for piece in table.pieces():
-        size = pagetable.decoded_size(piece)
+        size = decoded_size(piece)
         if position + size > start and position < stop:
             data = load_page(packs, piece) if isinstance(piece, Page) else piece.decoded
             yield data[max(0, start - position) : stop - position]

@@ -24,8 +24,10 @@ class Paged:
     zst_size: int
     raw_digest: str
     zst_digest: str
-    #: When its bytes last changed, ms.
+    #: When its text last changed, ms.
     modified_ms: int
+    #: Of a document that is drawn from another one, perhaps later: the ``raw_digest`` of that one.
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def _write(document: Document) -> list[Any]:
     if isinstance(document, Whole):
         return ["whole", _write_place(document.place), document.modified_ms]
     sizes = [document.raw_size, document.zst_size, document.raw_digest, document.zst_digest]
-    return ["paged", _write_place(document.table), *sizes, document.modified_ms]
+    return ["paged", _write_place(document.table), *sizes, document.modified_ms, document.source]
 
 
 def _write_place(place: Place) -> list[Any]:

@@ -4,9 +4,9 @@ One render writes one pack: everything new in it, made durable once, before the 
 a nonce, so that two writers never write to the same one. Whatever is read is checked against its hash; damage raises
 ``PieceDamaged`` and is never passed on.
 
-A piece keeps the place it was given for ever, though its bytes may move: packs that are mostly dead are merged (see
-``merging``), and the merged pack says of each piece which place it answers for. So nobody who wrote a place down has
-to be told.
+A piece keeps the place it was given for ever, though its bytes may move: packs that are mostly dead are merged, and the
+merged pack says of each piece for which place it answers (see ``packindex``). So nobody who wrote a place down has to
+be told.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import os
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from channeld.blobs.durable import Disk, Pending, disk_errors
 from channeld.errors import Unavailable
-from channeld.indexing.merging import Moved, read_moved
+from channeld.indexing.packindex import StoredPiece, read_index, write_index
 from channeld.indexing.pagetable import Place
 
 SUFFIX: Final = ".pack"
@@ -84,6 +85,7 @@ class PackWriter:
         self._folder = folder
         self._pending: Pending | None = None
         self._places: dict[bytes, Place] = {}
+        self._moved: dict[tuple[str, int], StoredPiece] = {}
         self._done = False
 
     def add(self, data: bytes) -> Place:
@@ -103,9 +105,9 @@ class PackWriter:
             self._places[sha256] = place
         return place
 
-    def append(self, data: bytes) -> None:
-        """Write bytes that are no piece."""
-        self._begun().write(data)
+    def take_over(self, place: Place, data: bytes) -> None:
+        """Store a piece that answers for a place in another pack; merged packs have no other ones."""
+        self._moved[place.pack, place.start] = StoredPiece(place, self.add(data).start)
 
     def _begun(self) -> Pending:
         if self._pending is None:
@@ -123,7 +125,13 @@ class PackWriter:
         """Make everything durable; nothing may be added afterwards."""
         self._done = True
         if self._pending is not None:
+            self._pending.write(write_index(self.pieces()))
             self._pending.commit(self._folder / (self.name + SUFFIX))
+
+    def pieces(self) -> list[StoredPiece]:
+        """List what is in it, by the places that it answers for."""
+        own = [StoredPiece(place, place.start) for place in self._places.values()]
+        return list(self._moved.values()) if self._moved else own
 
     def discard(self) -> None:
         """Forget everything. Does nothing after a commit."""
@@ -185,16 +193,20 @@ class Packs:
 
     def _locate(self, place: Place) -> tuple[_OpenPack, int]:
         """Find the file a piece lies in now: the pack it was written to, or the one that took over what lived."""
-        opened = self._opened(place.pack)
-        if opened is not None:
-            return opened, place.start
-        for attempt in range(2):
-            pack, start = self._moved.get((place.pack, place.start), ("", 0))
-            if pack and (opened := self._opened(pack)) is not None:
-                return opened, start
-            if attempt == 0:
-                self.find_merged()
-        raise PieceDamaged(place.pack, place.start, "the pack is missing")
+        found = self._merged(place)
+        if found is None and (opened := self._opened(place.pack)) is not None:
+            found = opened, place.start
+        if found is None:
+            self.find_merged()
+            found = self._merged(place)
+        if found is None:
+            raise PieceDamaged(place.pack, place.start, "the pack is missing")
+        return found
+
+    def _merged(self, place: Place) -> tuple[_OpenPack, int] | None:
+        pack, start = self._moved.get((place.pack, place.start), ("", 0))
+        opened = self._opened(pack) if pack else None
+        return (opened, start) if opened is not None else None
 
     def _opened(self, name: str) -> _OpenPack | None:
         with self._lock:
@@ -219,25 +231,33 @@ class Packs:
         for name in self.names():
             parsed = PackName.parse(name)
             if parsed is not None and parsed.merged and name not in self._known_merged:
-                moved = read_moved(self.folder / (name + SUFFIX))
-                if moved is not None:
-                    self.took_over(name, moved)
+                self.took_over(name, self.pieces_of(name) or ())
 
-    def took_over(self, name: str, moved: Moved) -> None:
+    def took_over(self, name: str, pieces: Iterable[StoredPiece]) -> None:
         """Note what a merged pack answers for."""
         with self._lock:
-            self._moved.update({place: (name, start) for place, start in moved.items()})
+            for piece in pieces:
+                self._moved[piece.place.pack, piece.place.start] = name, piece.start
             self._known_merged.add(name)
 
-    def taken_over(self, pack: str, start: int) -> str:
-        """Name the merged pack that answers for a piece; "" when none does."""
-        return self._moved.get((pack, start), ("", 0))[0]
+    def pieces_of(self, name: str) -> list[StoredPiece] | None:
+        """List the pieces of a pack; None when its index is gone or damaged."""
+        return read_index(self.folder / (name + SUFFIX))
+
+    def answers(self, name: str, piece: StoredPiece) -> bool:
+        """Tell whether a piece is read from this pack, and not from another one that has it too."""
+        place = piece.place
+        return self._moved.get((place.pack, place.start), (place.pack, 0))[0] == name
 
     def names(self) -> list[str]:
         """List the packs that are there."""
         if not self.folder.is_dir():
             return []
-        return sorted(entry.name.removesuffix(SUFFIX) for entry in os.scandir(self.folder) if entry.name.endswith(SUFFIX))
+        return sorted(
+            entry.name.removesuffix(SUFFIX)
+            for entry in os.scandir(self.folder)
+            if entry.name.endswith(SUFFIX)
+        )
 
     def size_of(self, name: str) -> int:
         """Return the bytes of a pack, 0 when it is not there."""

@@ -10,11 +10,14 @@ order in which the catalog yields them, and a view can be cut into pages as its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from channeld.formats.layout import SEPARATOR
 from channeld.indexing.pagetable import Page, page_index
+
+_NEVER: Final = "\U0010ffff"  # sorts behind every key
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,36 +112,45 @@ class Cutter:
         self._earlier = earlier
         self._suffix = suffix
         self._at = 0  # the earlier page in whose range the last entry fell
+        self._boundary = self._next_boundary()
+        self._most = size.most if earlier else size.target
+        self._most_bytes = size.most_bytes if earlier else size.target_bytes
         self._entries: list[bytes] = []
         self._bytes = 0
 
-    def add(self, key: str, entry: bytes) -> Iterator[Draft]:
-        """Take the next entry, by its sort key; yields the pages that are complete by that."""
+    def add(self, key: str, entry: bytes) -> Draft | None:
+        """Take the next entry, by its sort key; returns the page that is complete by that."""
+        draft = None
         if self._crosses(key):
-            yield from self.finish()
+            draft = self.finish()
         elif self._full(len(entry)):
-            yield self._take(self._middle() if self._earlier else len(self._entries))
+            draft = self._take(self._middle() if self._earlier else len(self._entries))
         self._entries.append(entry)
         self._bytes += len(entry) + len(SEPARATOR)
+        return draft
 
-    def finish(self) -> Iterator[Draft]:
-        """Yield the last, perhaps shorter page."""
-        if self._entries:
-            yield self._take(len(self._entries))
+    def finish(self) -> Draft | None:
+        """Return the last, perhaps shorter page."""
+        return self._take(len(self._entries)) if self._entries else None
 
     def _crosses(self, key: str) -> bool:
         """Tell whether the earlier document begins a page between the last entry and this one, and so shall we."""
-        earlier, left = self._earlier, self._at
-        while self._at + 1 < len(earlier) and earlier[self._at + 1].first <= key:
-            self._at += 1
-        if self._at == left:
+        if key < self._boundary:
             return False
-        return len(self._entries) >= self._size.least or len(self._entries) == earlier[left].count
+        left = self._at
+        while self._at + 1 < len(self._earlier) and self._earlier[self._at + 1].first <= key:
+            self._at += 1
+        self._boundary = self._next_boundary()
+        return len(self._entries) >= self._size.least or len(self._entries) == self._earlier[left].count
+
+    def _next_boundary(self) -> str:
+        after = self._earlier[self._at + 1 : self._at + 2]
+        return after[0].first if after else _NEVER
 
     def _full(self, more: int) -> bool:
-        size = self._size
-        most, bytes_ = (size.most, size.most_bytes) if self._earlier else (size.target, size.target_bytes)
-        return len(self._entries) >= most or (bool(self._entries) and self._bytes + more > bytes_)
+        return len(self._entries) >= self._most or (
+            bool(self._entries) and self._bytes + more > self._most_bytes
+        )
 
     def _middle(self) -> int:
         """Say after how many entries a page that became too full is cut."""

@@ -3,8 +3,8 @@
 In this order, so that a crash at any point leaves the old generation whole and the work still marked as dirty:
 
 1. hold the indexer's lease;
-2. in one snapshot, read what is dirty in a channel and render it (pages and tables into a pack);
-3. make the pack durable, and the frames that sendfile serves;
+2. in one snapshot, read what is dirty in a channel and render it;
+3. compress what is new and make the pack durable; have the frames ready that sendfile serves;
 4. in one transaction: check the lease, move all pointers, delete exactly the dirty rows of the snapshot.
 
 Step 4 is the commit point. There is no other way by which a generation becomes visible: the first rendering of an
@@ -14,47 +14,45 @@ import, the repair of a damaged page and the recovery after a crash are the same
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
-import orjson
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import leases, views
-from channeld.catalog import tables as t
+from channeld.catalog import leases, repairing, views
 from channeld.catalog.database import Database
-from channeld.catalog.views import DirtyWork, Flip, ViewKey, ViewWork
+from channeld.catalog.leases import Lease
+from channeld.catalog.views import DirtyWork, Flip, FlipRefused, ViewKey
 from channeld.clock import Clock
 from channeld.errors import Unavailable
-from channeld.formats.relations import ChannelRelations
 from channeld.indexing import generation
 from channeld.indexing.assembly import Assembly
-from channeld.indexing.documents import current
-from channeld.indexing.documents.channel import render_channeldata
-from channeld.indexing.documents.names import CHANNEL_LEVEL
+from channeld.indexing.documents.names import CURRENT
 from channeld.indexing.generation import Documents, Paged
-from channeld.indexing.packs import PieceDamaged
-from channeld.indexing.rebuild import rebuild_view
-from channeld.indexing.render import Engine, Render, Rendered
+from channeld.indexing.leadership import Leadership
+from channeld.indexing.packs import PackName, PackWriter
+from channeld.indexing.render import Engine, Render, Rendered, ViewDamaged, damage_of
+from channeld.indexing.stopping import StopFlag, Stopped
+from channeld.indexing.work import Before, render_work
 
 log = logging.getLogger(__name__)
 
-LEASE_MS = 15_000
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
 
 
 @dataclass(eq=False)
-class NotTheIndexer(Unavailable):
-    """Another process holds the lease."""
+class ChannelStuck(Unavailable):
+    """One channel cannot be rendered; the others go on."""
 
-    holder: str
+    channel: str
+    problem: str
 
-    advice: ClassVar[str] = "It renders; this process waits until the lease is free."
+    advice: ClassVar[str] = "What was published of it stays; it is tried again after a pause."
 
     def sentence(self) -> str:
-        return f"The indexer's lease is held by {self.holder or 'another process'}."
+        return f"The channel {self.channel} could not be rendered: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class Publication:
 
     channel: str
     revision: int
+    #: The views that have a new generation, as ``<label>/<subdir>``.
     views: tuple[str, ...]
     changes: int
     waited_ms: int
@@ -79,12 +78,13 @@ class Published:
     bytes_written: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """A view's last generation."""
+@dataclass(slots=True)
+class _Pause:
+    """Until when a channel is passed over, and how long the next pause will be."""
 
-    number: int
-    documents: Documents = field(default_factory=dict)
+    until: float
+    problem: str
+    seconds: float = field(default=_FIRST_PAUSE)
 
 
 class Publisher:
@@ -104,13 +104,15 @@ class Publisher:
         self.engine = engine
         self.assembly = assembly
         self.clock = clock
-        self.holder = holder or secrets.token_hex(6)
+        self.leadership = Leadership(database, clock, holder)
         self.counts = Published()
         self._on_publication = on_publication
-        self._lease: leases.Lease | None = None
+        self._stuck: dict[int, _Pause] = {}
+        #: Has a render that is under way give up soon; its work stays dirty.
+        self.stop = StopFlag()
 
     def publish_all(self) -> list[Publication]:
-        """Publish until nothing is dirty."""
+        """Publish until nothing is dirty, or only what cannot be rendered."""
         publications = []
         while (publication := self.publish_next()) is not None:
             publications.append(publication)
@@ -122,160 +124,170 @@ class Publisher:
         Raises:
             NotTheIndexer: another process holds the lease.
             FlipRefused: another writer was quicker; nothing was moved, and the work is still dirty.
-            Unavailable: disk or database; likewise.
+            ChannelStuck: the channel cannot be rendered; the next call goes on with the others.
+            Unavailable: disk or database; the work is still dirty.
         """
-        lease = self.hold_lease()
-        started = self.clock.monotonic()
-        now_ms = self.clock.now_ms()
-        pack = self.engine.packs.writer(f"{now_ms:013d}-{lease.epoch}-{secrets.token_hex(6)}")
+        dirty = self.database.read_now(views.dirty_channels)
+        waiting = dict(dirty)
+        self._stuck = {
+            channel_id: pause for channel_id, pause in self._stuck.items() if channel_id in waiting
+        }
+        for channel_id, channel in dirty:
+            if self._is_paused(channel_id):
+                continue
+            lease = self.leadership.hold()
+            try:
+                publication = self._publish(lease, channel_id)
+            except Stopped:
+                raise
+            except Exception as error:
+                if isinstance(error, Unavailable) and not isinstance(error, ViewDamaged):
+                    raise
+                raise self._note_stuck(channel_id, channel, error) from error
+            self._stuck.pop(channel_id, None)
+            if publication is not None:
+                return publication
+        return None
+
+    @property
+    def trouble(self) -> str:
+        """Say which channels cannot be rendered; "" when there is none."""
+        return " ".join(pause.problem for pause in self._stuck.values())
+
+    def _is_paused(self, channel_id: int) -> bool:
+        pause = self._stuck.get(channel_id)
+        return pause is not None and self.clock.monotonic() < pause.until
+
+    def _note_stuck(self, channel_id: int, channel: str, error: Exception) -> ChannelStuck:
+        last = self._stuck.get(channel_id)
+        seconds = min(last.seconds * 2, _LONGEST_PAUSE) if last else _FIRST_PAUSE
+        stuck = ChannelStuck(channel, f"{type(error).__name__}: {error}")
+        self._stuck[channel_id] = _Pause(self.clock.monotonic() + seconds, str(stuck), seconds)
+        return stuck
+
+    def _publish(self, lease: Lease, channel_id: int) -> Publication | None:
+        """Publish one channel, rendering anew what turns out to be damaged."""
+        damaged: set[ViewKey] = set()
+        while True:
+            try:
+                return self._attempt(lease, channel_id, damaged)
+            except ViewDamaged as found:
+                if found.key in damaged:
+                    raise
+                damaged.add(found.key)
+                self.counts.rebuilt_after_damage += 1
+                log.error("%s", found)
+
+    def _attempt(self, lease: Lease, channel_id: int, damaged: set[ViewKey]) -> Publication | None:
+        started, now_ms = self.clock.monotonic(), self.clock.now_ms()
+        pack = self.engine.packs.writer(PackName.new(channel_id, now_ms, lease.epoch))
+        render = Render(self.engine, pack, now_ms, self._on_progress)
         try:
             with self.database.snapshot() as connection:
-                work = self._next_work(connection)
-                if work is None:
-                    pack.discard()
-                    return None
-                render = Render(self.engine, pack, now_ms)
-                before = self._render(connection, render, work)
-                rendered = render.finish()
+                work = views.dirty_work(connection, channel_id)
+                before = render_work(connection, render, work, damaged) if work is not None else {}
+            rendered = render.finish()
         except BaseException:
+            render.press.cancel()
             pack.discard()
             raise
-        self._assemble(rendered, before)
+        if work is None:
+            return None
+        self._assemble(rendered)
         self._flip(lease, work, rendered, before)
+        return self._publication(work, rendered, pack, started)
+
+    def _on_progress(self) -> None:
+        self.stop.check()
+        self.leadership.prolong()
+
+    def _assemble(self, rendered: Sequence[Rendered]) -> None:
+        """Have the frames ready before anybody can ask for them."""
+        for one in rendered:
+            for name, document in one.documents.items():
+                if isinstance(document, Paged):
+                    previous = one.before.get(name)
+                    with damage_of(one.key):
+                        self.assembly.ensure(document, previous if isinstance(previous, Paged) else None)
+
+    def _flip(
+        self,
+        lease: Lease,
+        work: DirtyWork,
+        rendered: Sequence[Rendered],
+        before: Mapping[ViewKey, Before],
+    ) -> None:
+        flips = [
+            Flip(one.key, before[one.key].number, generation.encode(one.documents), one.new_shards)
+            for one in rendered
+            if one.changed or before[one.key].number == 0
+        ]
+        unchanged = {one.key for one in rendered} - {flip.key for flip in flips}
+
+        def commit(connection: Connection) -> None:
+            if not leases.holds(connection, lease):
+                raise FlipRefused(f"{work.channel} (the lease was lost)")
+            views.flip(connection, work, flips, lease.epoch, self.clock.now_ms(), unchanged=unchanged)
+
+        try:
+            self.database.write_now(commit)
+        except FlipRefused:
+            self.leadership.lost()
+            raise
+        for one in rendered:
+            if one.changed:
+                self.assembly.published(one.key, one.documents, one.before)
+
+    def adopt(self, drawn: Rendered) -> bool:
+        """Publish a document that was drawn behind the publish path, within a new generation of its view.
+
+        False when there is no such view any more.
+
+        Raises:
+            NotTheIndexer, FlipRefused, Unavailable: as ``publish_next`` does.
+        """
+        lease, key = self.leadership.hold(), drawn.key
+        document, old = drawn.documents[CURRENT], drawn.before.get(CURRENT)
+        assert isinstance(document, Paged)
+        self.assembly.ensure(document, old if isinstance(old, Paged) else None)
+
+        def commit(connection: Connection) -> tuple[Documents, Documents] | None:
+            if not leases.holds(connection, lease):
+                raise FlipRefused(f"{key.channel} (the lease was lost)")
+            last = views.current(connection, key.label_id, key.subdir)
+            if last is None:
+                return None
+            before = generation.decode(last.documents)
+            documents = {**before, CURRENT: document}
+            work = DirtyWork(key.channel_id, key.channel, last.revision, (), 0, ())
+            flip = Flip(key, last.number, generation.encode(documents))
+            views.flip(connection, work, [flip], lease.epoch, self.clock.now_ms())
+            return documents, before
+
+        flipped = self.database.write_now(commit)
+        if flipped is not None:
+            self.assembly.published(key, *flipped)
+        return flipped is not None
+
+    def rebuild(self, key: ViewKey) -> None:
+        """Have a view derived anew from the catalog: something that is stored of it is damaged."""
+        now_ms = self.clock.now_ms()
+        self.database.write_now(lambda connection: repairing.mark_view(connection, key, now_ms))
+
+    def _publication(
+        self, work: DirtyWork, rendered: Sequence[Rendered], pack: PackWriter, started: float
+    ) -> Publication:
+        changed = tuple(f"{one.key.label}/{one.key.subdir}" for one in rendered if one.changed)
         publication = Publication(
             work.channel,
             work.revision,
-            tuple(f"{one.key.label}/{one.key.subdir}" for one in rendered),
+            changed,
             len(work.dirty_ids),
             max(0, self.clock.now_ms() - work.since_ms),
             round((self.clock.monotonic() - started) * 1000),
             pack.size,
         )
-        self.counts.generations += len(rendered)
+        self.counts.generations += len(changed)
         self.counts.bytes_written += pack.size
         self._on_publication(publication)
         return publication
-
-    def hold_lease(self) -> leases.Lease:
-        """Take or prolong the indexer's lease; raises ``NotTheIndexer``."""
-        now = self.clock.now_ms()
-        if self._lease is not None and self._lease.expires_ms - now > LEASE_MS / 2:
-            return self._lease
-        taken = self.database.write_now(
-            lambda connection: leases.take(connection, leases.INDEXER, self.holder, now, LEASE_MS)
-        )
-        if taken is None:
-            self._lease = None
-            held = self.database.read_now(lambda connection: leases.find(connection, leases.INDEXER))
-            raise NotTheIndexer(held.holder if held else "")
-        self._lease = taken
-        return taken
-
-    def release_lease(self) -> None:
-        """Let another process take over at once."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self.database.write_now(lambda connection: leases.release(connection, lease))
-
-    def complain(self, trouble: str) -> None:
-        """Leave a sentence for ``channeld status`` ("" when all is well), as far as the catalog answers."""
-        lease = self._lease
-        if lease is not None:
-            self.database.write_now(lambda connection: leases.complain(connection, lease, trouble))
-
-    def _next_work(self, connection: Connection) -> DirtyWork | None:
-        for channel_id, _ in views.dirty_channels(connection):
-            work = views.dirty_work(connection, channel_id)
-            if work is not None:
-                return work
-        return None
-
-    def _render(self, connection: Connection, render: Render, work: DirtyWork) -> dict[ViewKey, _Before]:
-        """Render every dirty view, and the channel-level view of each label that has one."""
-        before: dict[ViewKey, _Before] = {}
-        for one in work.views:
-            if one.key.subdir == CHANNEL_LEVEL:
-                continue
-            before[one.key] = self._start(connection, render, one.key)
-            self._render_view(connection, render, one)
-        for label_work in _by_label(work):
-            key = label_work[0].key
-            top = ViewKey(
-                key.channel_id, key.label_id, CHANNEL_LEVEL, key.channel, key.label, key.lists_removed
-            )
-            before[top] = self._start(connection, render, top)
-            render_channeldata(render, connection, top, label_work, _subdirs(connection, label_work))
-        return before
-
-    def _start(self, connection: Connection, render: Render, key: ViewKey) -> _Before:
-        last = views.current(connection, key.label_id, key.subdir)
-        before = _Before(last.number, generation.decode(last.documents)) if last else _Before(0)
-        render.start(key, before.documents)
-        return before
-
-    def _render_view(self, connection: Connection, render: Render, work: ViewWork) -> None:
-        relations = _relations(connection, work.key)
-        whole = work.filenames is None or not render.has_documents(work.key)
-        if not whole:
-            try:
-                render.edit_view(connection, work, relations)
-            except PieceDamaged as damage:
-                self.counts.rebuilt_after_damage += 1
-                log.error(
-                    "Rebuilding the view %s/%s/%s from the catalog: %s",
-                    work.key.channel,
-                    work.key.label,
-                    work.key.subdir,
-                    damage,
-                )
-                whole = True
-        if whole:
-            rebuild_view(render, connection, work.key, relations)
-        current.render_small(render, connection, work.key, relations)
-
-    def _assemble(self, rendered: list[Rendered], before: dict[ViewKey, _Before]) -> None:
-        """Have the frames ready before anybody can ask for them."""
-        for one in rendered:
-            old = before[one.key].documents
-            for name, document in one.documents.items():
-                if isinstance(document, Paged):
-                    previous = old.get(name)
-                    self.assembly.ensure(document, previous if isinstance(previous, Paged) else None)
-
-    def _flip(
-        self, lease: leases.Lease, work: DirtyWork, rendered: list[Rendered], before: dict[ViewKey, _Before]
-    ) -> None:
-        flips = [
-            Flip(one.key, before[one.key].number, generation.encode(one.documents), one.new_shards)
-            for one in rendered
-        ]
-
-        def commit(connection: Connection) -> None:
-            if not leases.holds(connection, lease):
-                raise views.FlipRefused(f"{work.channel} (the lease was lost)")
-            views.flip(connection, work, flips, lease.epoch, self.clock.now_ms())
-
-        try:
-            self.database.write_now(commit)
-        except views.FlipRefused:
-            self._lease = None
-            raise
-
-
-def _by_label(work: DirtyWork) -> Iterator[list[ViewWork]]:
-    gathered: dict[int, list[ViewWork]] = {}
-    for one in work.views:
-        gathered.setdefault(one.key.label_id, []).append(one)
-    yield from gathered.values()
-
-
-def _subdirs(connection: Connection, works: list[ViewWork]) -> set[str]:
-    """Name the subdirs that a label has something in, or had."""
-    published = views.published(connection, works[0].key.label_id)
-    return ({view.subdir for view in published} | {work.key.subdir for work in works}) - {CHANNEL_LEVEL}
-
-
-def _relations(connection: Connection, key: ViewKey) -> ChannelRelations:
-    """Return what the label declares about other channels (CEP 42)."""
-    text = connection.execute(sa.select(t.labels.c.relations).where(t.labels.c.id == key.label_id)).scalar()
-    return ChannelRelations(**orjson.loads(text)) if text else ChannelRelations()

@@ -1,111 +1,174 @@
 """Rebuilding: a whole view out of the catalog, in one pass over its rows, holding a page of each section.
 
-What comes out is what the changes one by one would have led to, apart from where pages are cut. It is the first
-rendering of an import, the answer to a damaged page, and what ``fsck`` compares with.
+What comes out is what the changes one by one would have led to. Pages are cut where the last generation had them, so
+one that has not changed is found again: looked at, and kept if it is whole. It is the first rendering of an import, the
+answer to a damaged page and to whatever concerns all files of a view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import tables as t
+from channeld.catalog import labelcontents
+from channeld.catalog import shards as shard_rows
 from channeld.catalog.views import ViewKey, ViewRow, rows_of_names, view_rows
 from channeld.formats.relations import ChannelRelations
-from channeld.formats.repodata import V3_SECTIONS
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
-from channeld.indexing.documents.records import RECORD_DOCUMENTS, RecordDocument
-from channeld.indexing.paging import Cutter, Draft
+from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
+from channeld.indexing.documents.shards import FileRecord, ShardIndex
+from channeld.indexing.generation import Whole
+from channeld.indexing.packs import PieceDamaged
+from channeld.indexing.pagetable import Page, PageTable, Place
+from channeld.indexing.paging import Cutter, Draft, suffix_of
 from channeld.indexing.press import Slot
-from channeld.indexing.render import Render, times_of
+from channeld.indexing.render import Render
 
-_NAMES_AT_ONCE = 100  # packages whose rows are held in memory together
-
-
-class Sections:
-    """One document being cut into pages as its lines stream by."""
-
-    def __init__(self, render: Render, document: RecordDocument, level: int) -> None:
-        self.document = document
-        self._render = render
-        self._level = level
-        self._cutters: dict[str, Cutter] = {}
-        self.slots: dict[str, list[Slot]] = {}
-
-    def take(self, key: ViewKey, row: ViewRow) -> None:
-        """Put the lines of one file in their sections."""
-        for line in self.document.lines(key, row):
-            if line.text is None:
-                continue
-            cutter = self._cutters.get(line.section)
-            if cutter is None:
-                cutter = self._cutters[line.section] = Cutter(self._render.engine.page_size)
-            self._put(line.section, cutter.add(line.key, line.text))
-
-    def close(self) -> None:
-        """Put the last page of each section."""
-        for section, cutter in self._cutters.items():
-            self._put(section, cutter.finish())
-
-    def _put(self, section: str, draft: Draft | None) -> None:
-        if draft is not None:
-            times = times_of(draft) if section in V3_SECTIONS else (0, 0)
-            self.slots.setdefault(section, []).append(self._render.press.put(draft, self._level, times))
+_SHARDS_AT_ONCE: Final = 200  # shards whose places are asked for together
+_MOST_WAITING: Final = 20_000  # rows of packages that are not complete yet
 
 
 def rebuild_view(render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations) -> None:
     """Render every record document and shard of a view from the catalog, trusting nothing that is stored."""
-    render.forget(key)
-    documents = len(RECORD_DOCUMENTS)
-    pages = documents * -(-count_rows(connection, key) // render.engine.page_size.target)
-    level = render.engine.levels.for_pages(pages)
-    cuts = [Sections(render, document, level) for document in RECORD_DOCUMENTS]
+    documents = [
+        (document, Pages(render, readable_table(render, key, document.name))) for document in RECORD_DOCUMENTS
+    ]
+    gathered = _Shards(render, connection, key)
     for row in view_rows(connection, key):
-        for cut in cuts:
-            cut.take(key, row)
-    for cut in cuts:
-        cut.close()
-    for cut in cuts:
-        document = cut.document
-        render.put_pressed(key, document.name, cut.slots, document.layout(key, relations))
-    _rebuild_shards(render, connection, key, relations)
+        file = file_in_view(row)
+        for document, pages in documents:
+            line = document.line(key, file)
+            if line is not None:
+                pages.add(line[0], row.filename, line[1])
+        gathered.take(row, file.record)
+    for document, pages in documents:
+        render.put_document(key, document.name, pages.finish(), document.layout(key, relations))
+    gathered.finish(relations)
 
 
-def _rebuild_shards(
-    render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations
-) -> None:
-    index: dict[str, bytes] = {}
-    for names in names_of(connection, key):
-        for name, rows in shards.by_name(rows_of_names(connection, key, frozenset(names))):
-            render.put_shard(key, index, name, rows)
-    render.put_whole(key, SHARDS, shards.write_index(key.subdir, index, relations, render.now_ms))
+class Pages:
+    """The pages of a document that streams by in order, cut where its last generation was cut."""
+
+    def __init__(self, render: Render, earlier: PageTable | None) -> None:
+        self._render = render
+        self._earlier = earlier
+        self._stored = {page.raw_sha256: page for page in earlier.pages()} if earlier else {}
+        self._cutters: dict[str, Cutter] = {}
+        self._pages: dict[str, list[Page | Slot]] = {}
+
+    def add(self, section: str, key: str, entry: bytes) -> None:
+        """Take the next entry of a section, by its sort key."""
+        cutter = self._cutters.get(section)
+        if cutter is None:
+            earlier = self._earlier.section(section) if self._earlier else ()
+            cutter = Cutter(self._render.engine.page_size, earlier, suffix_of(section))
+            self._cutters[section] = cutter
+        draft = cutter.add(key, entry)
+        if draft is not None:
+            self._put(section, draft)
+
+    def finish(self) -> dict[str, list[Page | Slot]]:
+        """Put the last page of each section; returns all pages by section."""
+        for section, cutter in self._cutters.items():
+            draft = cutter.finish()
+            if draft is not None:
+                self._put(section, draft)
+        return self._pages
+
+    def _put(self, section: str, draft: Draft) -> None:
+        item = self._render.put_page(draft, section, self._stored)
+        self._pages.setdefault(section, []).append(item)
 
 
-def count_rows(connection: Connection, key: ViewKey) -> int:
-    """Count the files that ever carried the label, in a view."""
-    table = t.file_labels
-    query = sa.select(sa.func.count()).where(table.c.label_id == key.label_id, table.c.subdir == key.subdir)
-    return int(connection.execute(query).scalar_one())
+def readable_table(render: Render, key: ViewKey, name: str) -> PageTable | None:
+    """Return the page table that a document had in the last generation, if it is there and whole."""
+    try:
+        return render.old_table(key, name)
+    except PieceDamaged:
+        return None
 
 
-def names_of(connection: Connection, key: ViewKey) -> Iterator[list[str]]:
-    """Yield the package names of a channel's subdir, sorted, some at a time."""
-    last = ""
-    while True:
-        query = (
-            sa.select(t.files.c.name)
-            .where(
-                t.files.c.channel_id == key.channel_id, t.files.c.subdir == key.subdir, t.files.c.name > last
-            )
-            .distinct()
-            .order_by(t.files.c.name)
-            .limit(_NAMES_AT_ONCE)
-        )
-        names = list(connection.execute(query).scalars())
-        if not names:
+class _Shards:
+    """Makes the shards of a view as its rows stream by: each as soon as the last file of its package has come.
+
+    Rows come in the order of file names, so files of one package nearly always come together. Where others come
+    between them for long, the rows that wait are given up, and are read again in the end.
+    """
+
+    def __init__(self, render: Render, connection: Connection, key: ViewKey) -> None:
+        self._render = render
+        self._connection = connection
+        self._key = key
+        self._old = _readable(render, key)
+        self._index = ShardIndex(shards.read_index(self._old) if self._old is not None else {}, {})
+        self._left = labelcontents.files_of_names(connection, key)
+        self._waiting: dict[str, list[FileRecord]] = {}
+        self._rows = 0
+        self._late: set[str] = set()
+        self._made: list[tuple[str, bytes]] = []
+
+    def take(self, row: ViewRow, record: dict[str, Any]) -> None:
+        """Take the next file, and its record to keep."""
+        name = row.name
+        self._left[name] -= 1
+        if name in self._late:
             return
-        yield names
-        last = names[-1]
+        self._waiting.setdefault(name, []).append((row, record))
+        self._rows += 1
+        if self._left[name] == 0:
+            files = self._waiting.pop(name)
+            self._rows -= len(files)
+            self._make(name, files)
+        elif self._rows > _MOST_WAITING:
+            longest = max(self._waiting, key=lambda name: len(self._waiting[name]))
+            self._rows -= len(self._waiting.pop(longest))
+            self._late.add(longest)
+
+    def _make(self, name: str, files: list[FileRecord]) -> None:
+        data = self._index.replace(name, files, lists_removed=self._key.lists_removed)
+        if data is not None:
+            self._made.append((name, data))
+            if len(self._made) >= _SHARDS_AT_ONCE:
+                self._store()
+
+    def _store(self) -> None:
+        """Store the shards made so far, but for those that the last generation lists and that are whole."""
+        listed = [self._index.hashes[name] for name, _ in self._made if not self._index.is_new(name)]
+        places = shard_rows.find_all(self._connection, self._key.channel_id, listed)
+        for name, data in self._made:
+            stored = places.get(self._index.hashes[name])
+            if stored is None or not self._is_whole(
+                Place(stored.pack, stored.start, stored.size, stored.sha256)
+            ):
+                self._render.put_shard(self._key, data)
+        self._made = []
+
+    def _is_whole(self, place: Place) -> bool:
+        try:
+            self._render.engine.packs.read(place)
+        except PieceDamaged:
+            return False
+        return True
+
+    def finish(self, relations: ChannelRelations) -> None:
+        """Store the last shards, and the index."""
+        for name in sorted(self._late):
+            rows = rows_of_names(self._connection, self._key, frozenset((name,)))
+            self._make(name, shards.by_name(rows)[name])
+        self._store()
+        now_ms = self._render.now_ms
+        index = shards.write_index(self._key.subdir, self._index.hashes, relations, now_ms)
+        if self._old is not None and shards.says_the_same(self._old, index):
+            index = self._old
+        self._render.put_whole(self._key, SHARDS, index)
+
+
+def _readable(render: Render, key: ViewKey) -> bytes | None:
+    """Return the shard index of the last generation, if it is there and whole."""
+    old = render.old(key, SHARDS)
+    try:
+        return render.engine.packs.read(old.place) if isinstance(old, Whole) else None
+    except PieceDamaged:
+        return None

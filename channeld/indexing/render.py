@@ -1,35 +1,39 @@
 """Rendering: view + changes → documents of the next generation.
 
-One ``Render`` serves one publication: all views that one channel has dirty. It reads one snapshot of the catalog,
-writes one pack, and decides the zstd level from the number of pages that all of it has to compress. Nothing it writes
-is visible before the flip, so a render that fails or is outrun is simply thrown away.
+One ``Render`` serves one publication: all views that one channel has dirty. It writes one pack, and decides the zstd
+level from the number of pages that all of it has to compress. Nothing it writes is visible before the flip, so a render
+that fails or is outrun is simply thrown away.
+
+While the catalog's snapshot is open, documents are only taken apart and put together; ``finish`` compresses and stores
+them when the snapshot is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import orjson
-from sqlalchemy import Connection
 
-from channeld.catalog.views import ViewKey, ViewRow, ViewWork, rows_of_names, view_rows
-from channeld.formats.relations import ChannelRelations
+from channeld.catalog.shards import NewShard
+from channeld.catalog.views import ViewKey
+from channeld.errors import Unavailable
 from channeld.formats.repodata import V3_SECTIONS
-from channeld.indexing import pagetable
-from channeld.indexing.assembly import Tables
-from channeld.indexing.documents import shards
+from channeld.indexing import pagetable, tables
 from channeld.indexing.documents.layouts import LayoutOf
-from channeld.indexing.documents.names import SHARDS
-from channeld.indexing.documents.records import RECORD_DOCUMENTS
+from channeld.indexing.documents.names import CURRENT, REPODATA
 from channeld.indexing.generation import Document, Documents, Paged, Whole
-from channeld.indexing.packs import Packs, PackWriter
-from channeld.indexing.pagetable import Page, PageTable
-from channeld.indexing.paging import Draft, PageSize, edit
+from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
+from channeld.indexing.pagetable import Page, PageTable, Place
+from channeld.indexing.paging import Draft, PageSize, edit, suffix_of
 from channeld.indexing.press import Levels, Press, Slot, settle
+from channeld.indexing.tables import StoredTable, Tables
 
-NewShard = tuple[bytes, str, int, int]
+Item = Page | Draft | Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Engine:
     page_size: PageSize = field(default_factory=PageSize)
     levels: Levels = field(default_factory=Levels)
     #: How many pages pressed quickly before are pressed again, well, inside a render that changes their document.
-    recompress_pages: int = 2
+    recompress_pages: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +55,69 @@ class Rendered:
 
     key: ViewKey
     documents: Documents
+    #: What it was rendered on.
+    before: Documents
     new_shards: Sequence[NewShard] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything came out differently."""
+        return self.documents != self.before
+
+
+@dataclass(eq=False)
+class ViewDamaged(Unavailable):
+    """Stored pieces of a view turned out to be damaged; it has to be rendered anew from the catalog."""
+
+    key: ViewKey
+    damage: PieceDamaged
+
+    advice: ClassVar[str] = "It is rendered anew from the catalog; look at the disk."
+
+    def sentence(self) -> str:
+        where = f"{self.key.channel}/{self.key.label}/{self.key.subdir}"
+        return f"In the view {where} something is damaged: {self.damage.sentence()}"
+
+
+@contextmanager
+def damage_of(key: ViewKey) -> Iterator[None]:
+    """Name the view whose pieces are read here, should one be damaged."""
+    try:
+        yield
+    except PieceDamaged as damage:
+        raise ViewDamaged(key, damage) from damage
 
 
 @dataclass(slots=True)
-class Unpressed:
-    """A document whose new pages are still drafts."""
+class _Unsettled:
+    """A document whose new pages are not all stored yet."""
 
     key: ViewKey
     name: str
-    sections: dict[str, list[Page | Draft]]
+    sections: dict[str, Sequence[Item]]
     layout: LayoutOf
+    #: Nothing that is stored is used without being looked at.
+    distrust: bool
+
+    def items(self) -> Iterator[Item]:
+        for items in self.sections.values():
+            yield from items
 
 
 class Render:
     """One publication in the making; see the module's text."""
 
-    def __init__(self, engine: Engine, pack: PackWriter, now_ms: int) -> None:
+    def __init__(
+        self, engine: Engine, pack: PackWriter, now_ms: int, on_progress: Callable[[], None] = lambda: None
+    ) -> None:
         self.engine = engine
         self.pack = pack
         self.now_ms = now_ms
-        self.press = Press(engine.packs, pack, engine.executor)
-        self._unpressed: list[Unpressed] = []
+        self.on_progress = on_progress
+        self.press = Press(engine.packs, pack, engine.executor, on_progress)
+        self._pressed = 0
+        self._unsettled: list[_Unsettled] = []
+        self._written: dict[Place, StoredTable] = {}
         self._old: dict[ViewKey, Documents] = {}
         self._documents: dict[ViewKey, dict[str, Document]] = {}
         self._new_shards: dict[ViewKey, list[NewShard]] = {}
@@ -83,27 +128,18 @@ class Render:
         self._documents[key] = dict(old)
         self._new_shards[key] = []
 
-    def has_documents(self, key: ViewKey) -> bool:
-        """Tell whether the view has been rendered before."""
-        return bool(self._documents[key])
+    def old(self, key: ViewKey, name: str) -> Document | None:
+        """Return a document of the view's last generation."""
+        return self._old[key].get(name)
 
-    def forget(self, key: ViewKey) -> None:
-        """Drop what was rendered of a view so far; what its last generation was is remembered."""
-        self._unpressed = [one for one in self._unpressed if one.key != key]
-        self._documents[key] = {}
-        self._new_shards[key] = []
+    def drop(self, key: ViewKey, name: str) -> None:
+        """Leave a document out of the next generation."""
+        self._documents[key].pop(name, None)
 
-    def edit_view(self, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
-        """Apply the changed files of a view to its record documents and shards."""
-        assert work.filenames is not None
-        rows = list(view_rows(connection, work.key, work.filenames))
-        for document in RECORD_DOCUMENTS:
-            changes: dict[str, dict[str, bytes | None]] = {}
-            for row in rows:
-                for line in document.lines(work.key, row):
-                    changes.setdefault(line.section, {})[line.key] = line.text
-            self.edit_document(work.key, document.name, changes, document.layout(work.key, relations))
-        self._edit_shards(connection, work, relations)
+    def old_table(self, key: ViewKey, name: str) -> PageTable | None:
+        """Return the page table that a document had in the last generation; raises ``PieceDamaged``."""
+        document = self.old(key, name)
+        return self.engine.tables.get(document.table) if isinstance(document, Paged) else None
 
     def edit_document(
         self,
@@ -112,117 +148,174 @@ class Render:
         changes: Mapping[str, Mapping[str, bytes | None]],
         layout: LayoutOf,
     ) -> None:
-        """Apply changes, by section, to a paged document; its new pages stay drafts until ``finish``."""
-        table = self.table_of(key, name)
-        sections = {
+        """Apply changes, by section and sort key, to a paged document.
+
+        Raises:
+            PieceDamaged: a page that is changed is not there as it was written.
+        """
+        table = self.old_table(key, name)
+        sections: dict[str, Sequence[Item]] = {
             section: edit(
                 table.section(section) if table else (),
                 changes.get(section, {}),
                 self.press.load,
                 self.engine.page_size,
+                suffix_of(section),
             )
             for section in dict.fromkeys((*(table.names if table else ()), *changes))
         }
-        self._unpressed.append(Unpressed(key, name, sections, layout))
+        self._unsettled.append(_Unsettled(key, name, sections, layout, distrust=False))
 
-    def table_of(self, key: ViewKey, name: str) -> PageTable | None:
-        """Return the page table of a document as the view has it now."""
-        document = self._documents[key].get(name)
-        return self.engine.tables.get(document.table) if isinstance(document, Paged) else None
+    def put_document(
+        self, key: ViewKey, name: str, sections: Mapping[str, Sequence[Page | Slot]], layout: LayoutOf
+    ) -> None:
+        """Replace a paged document by one whose pages have been made anew, or looked at."""
+        self._unsettled.append(_Unsettled(key, name, dict(sections), layout, distrust=True))
 
-    def _edit_shards(self, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
-        old = self._documents[work.key].get(SHARDS)
-        known = shards.read_index(self.engine.packs.read(old.place)) if isinstance(old, Whole) else {}
-        index = dict(known)
-        found = dict(shards.by_name(rows_of_names(connection, work.key, work.names)))
-        for name in work.names:
-            self.put_shard(work.key, index, name, found.get(name, []))
-        if index != known or old is None:
-            self.put_whole(
-                work.key, SHARDS, shards.write_index(work.key.subdir, index, relations, self.now_ms)
-            )
+    def put_page(self, draft: Draft, section: str, stored: Mapping[bytes, Page]) -> Page | Slot:
+        """Press a page, unless one of the ``stored`` ones (by the hash of their text) has its text and is whole.
 
-    def put_shard(self, key: ViewKey, index: dict[str, bytes], name: str, rows: Iterable[ViewRow]) -> None:
-        """Store the shard of one package and note it in the index, or drop the name when nothing is shown."""
-        data = shards.shard(rows, lists_removed=key.lists_removed)
-        if data is None:
-            index.pop(name, None)
-            return
-        place = self.pack.add(data)
-        if index.get(name) != place.sha256:
-            index[name] = place.sha256
-            self._new_shards[key].append((place.sha256, place.pack, place.start, place.size))
+        For documents that stream by: the first pages are pressed well, and all others so that time is kept.
+        """
+        times = times_of(draft) if section in V3_SECTIONS else (0, 0)
+        level = self.engine.levels.for_pages(self._pressed + 1)
+        item = self.press.put_or_keep(draft, level, times, stored)
+        self._pressed += isinstance(item, Slot)
+        return item
 
     def put_whole(self, key: ViewKey, name: str, data: bytes) -> None:
-        """Store a document that is kept in one piece; the same bytes again keep their time."""
-        place = self.pack.add(data)
-        old = self._old[key].get(name)
-        same = isinstance(old, Whole) and old.place.sha256 == place.sha256
-        self._documents[key][name] = Whole(place, old.modified_ms if old and same else self.now_ms)
+        """Store a document that is kept in one piece; the same bytes again stay where they are."""
+        old = self.old(key, name)
+        same = isinstance(old, Whole) and old.place.sha256 == hashlib.sha256(data).digest()
+        if old is not None and same and self._is_whole(old):
+            self._documents[key][name] = old
+        else:
+            modified_ms = old.modified_ms if old is not None and same else self.now_ms
+            self._documents[key][name] = Whole(self.pack.add(data), modified_ms)
 
-    def put_paged(self, key: ViewKey, name: str, table: PageTable) -> None:
-        """Store the table of a document whose pages are stored; the same text again keeps its time."""
+    def _is_whole(self, document: Document) -> bool:
+        try:
+            self.engine.packs.read(document.place if isinstance(document, Whole) else document.table)
+        except PieceDamaged:
+            return False
+        return True
+
+    def put_shard(self, key: ViewKey, data: bytes) -> None:
+        """Store a shard that the view's last generation does not list, or that is damaged."""
+        place = self.pack.add(data)
+        self._new_shards[key].append((place.sha256, place.pack, place.start, place.size))
+
+    def finish(self) -> list[Rendered]:
+        """Press what is still a draft, make everything durable, and return the new generations.
+
+        Raises:
+            ViewDamaged: a page that was to be pressed again is not there as it was written.
+            DiskFull, DiskUnavailable: the pack could not be written.
+        """
+        drafts = {item.entries for one in self._unsettled for item in one.items() if isinstance(item, Draft)}
+        level = self.engine.levels.for_pages(len(drafts))
+        again = self._choose_again(level, len(drafts))
+        for one in self._unsettled:
+            with damage_of(one.key):
+                one.sections = {
+                    section: [self._hand_in(item, section, level, again) for item in items]
+                    for section, items in one.sections.items()
+                }
+        self.press.flush()
+        for one in self._unsettled:
+            with damage_of(one.key):
+                self._settle(one)
+        self.pack.commit()
+        for place, stored in self._written.items():
+            self.engine.tables.keep(place, stored)
+        return [
+            Rendered(key, self._documents[key], self._old[key], self._new_shards[key])
+            for key in self._documents
+        ]
+
+    def _hand_in(self, item: Item, section: str, level: int, again: frozenset[bytes]) -> Page | Slot:
+        if isinstance(item, Draft):
+            return self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
+        if isinstance(item, Page) and item.raw_sha256 in again:
+            return self.press.again(item, level)
+        return item
+
+    def _choose_again(self, level: int, drafts: int) -> frozenset[bytes]:
+        """Choose pages that were pressed quickly before, by the hash of their text, as far as there is time.
+
+        Only of documents that change anyway, since it makes another frame; and those next to a change, so that what
+        changes in the frame lies together and mirrors send few ranges.
+        """
+        spare = min(self.engine.recompress_pages, self.engine.levels.settled_pages - drafts)
+        chosen: dict[bytes, None] = {}
+        if level == self.engine.levels.settled:
+            for one in self._unsettled:
+                for page in _beside_drafts(list(one.items()), level):
+                    if len(chosen) >= spare:
+                        break
+                    chosen[page.raw_sha256] = None
+        return frozenset(chosen)
+
+    def _settle(self, one: _Unsettled) -> None:
+        settled = {name: settle(items) for name, items in one.sections.items()}  # type: ignore[arg-type]
+        around = one.layout(settled)
+        table = PageTable(
+            around.sections, around.glue, tuple(settled.get(name, ()) for name in around.sections)
+        )
+        documents = self._documents[one.key]
+        old = self.old(one.key, one.name)
+        paged = old if isinstance(old, Paged) else None
+        known = self._known(paged, distrust=one.distrust)
+        if paged is None or known is None or known.table != table:
+            documents[one.name] = self._store(table, paged, known.runs if known else {})
+        if one.name == CURRENT:
+            self._note_source(one.key)
+
+    def _known(self, old: Paged | None, *, distrust: bool) -> StoredTable | None:
+        """Return what is stored of a document's last table, or as much of it as is whole."""
+        if old is None:
+            return None
+        if not distrust:
+            return self.engine.tables.stored(old.table)
+        self.engine.tables.forget(old.table)
+        try:
+            return self.engine.tables.stored(old.table)
+        except PieceDamaged:
+            return None
+
+    def _store(self, table: PageTable, old: Paged | None, known: Mapping[bytes, Place]) -> Paged:
+        place, stored = tables.store(table, self.pack, known)
+        self._written[place] = stored
         measures = pagetable.measure(table)
-        place = self.pack.add(pagetable.encode(table))
-        self.engine.tables.keep(place, table)
-        old = self._old[key].get(name)
-        same = isinstance(old, Paged) and old.raw_digest == measures.raw_digest
-        self._documents[key][name] = Paged(
+        same = old is not None and old.raw_digest == measures.raw_digest
+        return Paged(
             place,
             measures.raw_size,
             measures.zst_size,
             measures.raw_digest,
             measures.zst_digest,
-            old.modified_ms if old and same else self.now_ms,
+            old.modified_ms if old is not None and same else self.now_ms,
         )
 
-    def put_pressed(
-        self, key: ViewKey, name: str, sections: Mapping[str, Sequence[Slot]], layout: LayoutOf
-    ) -> None:
-        """Store a paged document whose pages have all been handed to the press."""
-        self.press.flush()
-        self.put_paged(key, name, _table(sections, layout))
-
-    def finish(self) -> list[Rendered]:
-        """Press what is still a draft, make everything durable, and return the new generations."""
-        drafts = sum(isinstance(item, Draft) for one in self._unpressed for item in _items(one))
-        level = self.engine.levels.for_pages(drafts)
-        pressed = [(one, self._press(one, level)) for one in self._unpressed]
-        self.press.flush()
-        for one, sections in pressed:
-            table = _table(sections, one.layout)
-            if table != self.table_of(one.key, one.name):
-                self.put_paged(one.key, one.name, table)
-        self.pack.commit()
-        return [Rendered(key, documents, self._new_shards[key]) for key, documents in self._documents.items()]
-
-    def _press(self, one: Unpressed, level: int) -> dict[str, list[Page | Slot]]:
-        spare = self.engine.recompress_pages if level == self.engine.levels.settled else 0
-        changed = any(isinstance(item, Draft) for item in _items(one))
-        pressed: dict[str, list[Page | Slot]] = {}
-        for section, items in one.sections.items():
-            pressed[section] = []
-            for item in items:
-                if isinstance(item, Draft):
-                    times = times_of(item) if section in V3_SECTIONS else (0, 0)
-                    pressed[section].append(self.press.put(item, level, times))
-                elif changed and spare and item.level < level:
-                    spare -= 1
-                    pressed[section].append(self.press.again(item, level))
-                else:
-                    pressed[section].append(item)
-        return pressed
+    def _note_source(self, key: ViewKey) -> None:
+        """Note from which repodata.json the view's current_repodata.json was drawn: that of this render."""
+        documents = self._documents[key]
+        drawn, source = documents[CURRENT], documents[REPODATA]
+        if isinstance(drawn, Paged) and isinstance(source, Paged):
+            documents[CURRENT] = replace(drawn, source=source.raw_digest)
 
 
-def _table(sections: Mapping[str, Sequence[Page | Slot]], layout: LayoutOf) -> PageTable:
-    settled = {name: settle(items) for name, items in sections.items()}
-    around = layout(settled)
-    return PageTable(around.sections, around.glue, tuple(settled.get(name, ()) for name in around.sections))
-
-
-def _items(one: Unpressed) -> Iterator[Page | Draft]:
-    for items in one.sections.values():
-        yield from items
+def _beside_drafts(items: Sequence[Item], level: int) -> Iterable[Page]:
+    """Return the pages below a level, those nearest to a draft first; none where there is no draft."""
+    drafts = [index for index, item in enumerate(items) if isinstance(item, Draft)]
+    if not drafts:
+        return ()
+    near = [
+        (min(abs(index - draft) for draft in drafts), index, item)
+        for index, item in enumerate(items)
+        if isinstance(item, Page) and item.level < level
+    ]
+    return [page for _, _, page in sorted(near, key=lambda found: found[:2])]
 
 
 def times_of(draft: Draft) -> tuple[int, int]:

@@ -3,34 +3,62 @@
 A first change is rendered at once; what arrives meanwhile is the next batch. Changes made by other processes are found
 by looking, several times a second. Trouble (a full disk, a database away) is logged once, left for ``channeld
 status``, and tried again with growing pauses; the old generations stay.
+
+When nothing is dirty there is time for what is behind the publish path: documents that are drawn late (``refresh``),
+and sweeping, a step at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
+from channeld.catalog.views import FlipRefused
 from channeld.errors import Unavailable
-from channeld.indexing.publisher import NotTheIndexer, Publication, Publisher
+from channeld.indexing.leadership import NotTheIndexer
+from channeld.indexing.publisher import ChannelStuck, Publisher
+from channeld.indexing.refresh import Drawing, Refresher
+from channeld.indexing.stopping import Stopped
+from channeld.indexing.sweeping import Sweeper
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 15.0
+POLL_SECONDS: Final = 0.1
+SWEEP_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 10.0  # between two looks for stale documents
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 15.0
 
 
 class IndexerService:
-    """Runs a ``Publisher`` on a thread of its own, from ``start`` to ``stop``."""
+    """Runs a ``Publisher`` on a thread of its own, from ``start`` to ``stop``.
 
-    def __init__(self, publisher: Publisher, *, poll_seconds: float = POLL_SECONDS) -> None:
+    With a ``sweeper`` it removes what nothing needs any more, every ``sweep_seconds``; with a ``refresher`` it has
+    documents drawn that are too dear for the publish path.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        sweeper: Sweeper | None = None,
+        refresher: Refresher | None = None,
+        poll_seconds: float = POLL_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
+    ) -> None:
         self._publisher = publisher
         self._poll_seconds = poll_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexer")
+        self._idle = _Idle(publisher, sweeper, refresher, sweep_seconds)
         self._work = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._failures = 0
         #: What went wrong last; "" when all is well.
         self.trouble = ""
 
@@ -43,39 +71,39 @@ class IndexerService:
         self._task = asyncio.create_task(self._run(), name="indexer")
 
     async def stop(self) -> None:
-        """Finish the publication under way, give the lease back and stop."""
+        """Give up what is under way, give the lease back and stop. What was not published stays dirty."""
         self._stopping = True
+        self._publisher.stop.set()
+        self._idle.stop()
         self._work.set()
         if self._task is not None:
             await self._task
-        try:
-            await self._call(self._publisher.release_lease)
-        except Unavailable as error:
-            log.warning("The indexer's lease was not given back; it ends by itself. %s", error)
+        await self._call(self._publisher.leadership.release)
         self._thread.shutdown(wait=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._idle.close)
 
-    async def _call(self, work: object) -> Publication | None:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)  # type: ignore[arg-type]
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE
         while not self._stopping:
             self._work.clear()
             try:
                 busy = await self._call(self._publisher.publish_next) is not None
+                await self._told(self._publisher.trouble)
+                if not busy and not await self._call(self._idle.step):
+                    await self._wait(self._poll_seconds)
+            except Stopped:
+                return
             except NotTheIndexer as error:
                 log.debug("%s", error)
                 await self._wait(self._poll_seconds * 10)
+            except ChannelStuck as error:
+                log.error("%s", error, exc_info=error.__cause__)
             except Exception as error:  # noqa: BLE001 - the indexer must go on whatever one round met
-                await self._note(error)
-                await self._wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await self._failed(error)
             else:
-                pause = _FIRST_PAUSE
-                if self.trouble:
-                    await self._recovered()
-                if not busy:
-                    await self._wait(self._poll_seconds)
+                self._failures = 0
 
     async def _wait(self, seconds: float) -> None:
         if not self._stopping:
@@ -84,24 +112,90 @@ class IndexerService:
             except TimeoutError:
                 return
 
-    async def _note(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
-        if text != self.trouble:
-            log.error(
-                "Publishing failed and is tried again; what was published stays. %s",
-                text,
-                exc_info=None if isinstance(error, Unavailable) else error,
-            )
-            self.trouble = text
-            await self._complain(text)
+    async def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        pause = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
+        if isinstance(error, FlipRefused) and self._failures == 1:  # two writers met; one of them went on
+            log.info("%s", error)
+        else:
+            unexpected = None if isinstance(error, Unavailable) else error
+            text = f"{type(error).__name__}: {error}" if unexpected else str(error)
+            await self._told(text, unexpected)
+        await self._wait_out(pause)
 
-    async def _recovered(self) -> None:
-        log.info("Publishing works again.")
-        self.trouble = ""
-        await self._complain("")
+    async def _wait_out(self, seconds: float) -> None:
+        """Wait, though there is work."""
+        self._work.clear()
+        await self._wait(seconds)
 
-    async def _complain(self, text: str) -> None:
+    async def _told(self, trouble: str, error: Exception | None = None) -> None:
+        """Keep in mind what is wrong, or that nothing is; log it when it changes, and leave it in the catalog."""
+        if trouble != self.trouble:
+            if trouble:
+                log.error(
+                    "Publishing failed and is tried again; what was published stays. %s",
+                    trouble,
+                    exc_info=error,
+                )
+            else:
+                log.info("Publishing works again.")
+            self.trouble = trouble
         try:
-            await self._call(lambda: self._publisher.complain(text))
-        except Unavailable as error:
-            log.warning("The trouble could not be noted in the catalog: %s", error)
+            await self._call(lambda: self._publisher.leadership.complain(trouble))
+        except Unavailable as unavailable:
+            log.warning("The trouble could not be noted in the catalog: %s", unavailable)
+
+
+class _Idle:
+    """What the indexer's thread does when nothing is dirty, in steps that do not keep a publication waiting."""
+
+    def __init__(
+        self, publisher: Publisher, sweeper: Sweeper | None, refresher: Refresher | None, sweep_seconds: float
+    ) -> None:
+        self._publisher = publisher
+        self._sweeper = sweeper
+        self._sweep_seconds = sweep_seconds
+        self._clock = publisher.clock
+        self._next_sweep = self._clock.monotonic() + sweep_seconds
+        self._next_look = self._clock.monotonic()
+        self._sweeping: Iterator[None] | None = None
+        self._drawing = Drawing(publisher, refresher) if refresher is not None else None
+
+    def step(self) -> bool:
+        """Do a bit; False when there is nothing to do now."""
+        return self._draw() or self._sweep()
+
+    def _draw(self) -> bool:
+        now = self._clock.monotonic()
+        if self._drawing is None or (not self._drawing.is_busy and now < self._next_look):
+            return False
+        self._next_look = now + _LOOK_SECONDS
+        return self._drawing.step()
+
+    def _sweep(self) -> bool:
+        if self._sweeper is None:
+            return False
+        if self._sweeping is None:
+            if self._clock.monotonic() < self._next_sweep:
+                return False
+            self._sweeping = self._sweeper.steps()
+        self._next_sweep = self._clock.monotonic() + self._sweep_seconds
+        try:
+            next(self._sweeping)
+        except StopIteration:
+            self._sweeping = None
+            return False
+        except BaseException:
+            self._sweeping = None  # the next sweep begins anew
+            raise
+        return True
+
+    def stop(self) -> None:
+        """Have what is under way give up. For any thread."""
+        if self._drawing is not None:
+            self._drawing.stop()
+
+    def close(self) -> None:
+        """Wait for the end."""
+        if self._drawing is not None:
+            self._drawing.close()

@@ -112,7 +112,16 @@ def _row(page: Page, pack: int) -> list[Any]:
     place = page.place
     hashes = [page.raw_sha256, place.sha256]
     where = [pack, place.start, place.size]
-    return [page.first, page.count, page.raw_size, page.level, *hashes, *where, page.oldest_ms, page.newest_ms]
+    return [
+        page.first,
+        page.count,
+        page.raw_size,
+        page.level,
+        *hashes,
+        *where,
+        page.oldest_ms,
+        page.newest_ms,
+    ]
 
 
 def _decode_run(data: bytes) -> list[Page]:
@@ -122,7 +131,9 @@ def _decode_run(data: bytes) -> list[Page]:
 
 def _page(row: list[Any], packs: list[str]) -> Page:
     first, count, raw_size, level, raw_sha256, sha256, pack, start, size, oldest, newest = row
-    return Page(first, count, raw_size, raw_sha256, Place(packs[pack], start, size, sha256), level, oldest, newest)
+    return Page(
+        first, count, raw_size, raw_sha256, Place(packs[pack], start, size, sha256), level, oldest, newest
+    )
 
 
 class Tables:
@@ -170,6 +181,12 @@ class Tables:
             stored = self._kept.pop(place, None)
             if stored is not None:
                 self._pages -= _weight(stored)
+
+    def clear(self) -> None:
+        """Drop all tables from memory."""
+        with self._lock:
+            self._kept.clear()
+            self._pages = 0
 
 
 def _weight(stored: StoredTable) -> int:

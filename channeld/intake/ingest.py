@@ -9,8 +9,9 @@ order:
 4. the bytes become durable under their hash;
 5. one catalog transaction adds file, labels, dirty marks and audit row.
 
-Whatever fails before step 5 leaves nothing behind. A crash between 4 and 5 leaves bytes that no row refers to, which
-the sweeper removes. A small package takes one hop to a worker thread for steps 1, 2 and 4 together.
+Whatever fails before step 4 leaves nothing behind. What fails between 4 and 5 (a crash, a database away, another upload
+that was quicker with the name) leaves bytes that no row refers to, which the sweeper removes. A small package takes one
+hop to a worker thread for steps 1 to 4 together.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from functools import partial
 from typing import Final, TypeVar
 
 from channeld.blobs.local import Incoming, LocalBlobs
-from channeld.catalog import channels, files
+from channeld.catalog import files
 from channeld.catalog.audit import Actor
-from channeld.catalog.channels import Channel
 from channeld.catalog.database import Database
 from channeld.catalog.files import Added, Artifact
 from channeld.clock import Clock
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import FileName, Naming
 from channeld.intake.inspection import inspect
+from channeld.intake.keeping import add_kept
 from channeld.intake.rejections import (
     ChecksumMalformed,
     ChecksumMismatch,
@@ -57,6 +58,8 @@ class Upload:
     filename: str
     labels: tuple[str, ...]
     actor: Actor
+    #: The rules that names have to keep in this channel.
+    naming: Naming = Naming.STRICT
     #: The subdir in the URL, "" where the dialect has none.
     subdir: str = ""
     #: Hashes that the client asserts, hex; "" for none.
@@ -81,48 +84,65 @@ class Intake:
         self._threads.shutdown(wait=True)
 
     async def ingest(self, upload: Upload, chunks: AsyncIterator[bytes]) -> Added:
-        """Take one package in.
+        """Take one package in. Whoever is cancelled here leaves no more behind than a failure does.
 
         Raises:
             Rejected: what is wrong with it; nothing was stored.
-            Unavailable: disk or database; nothing was stored.
+            Unavailable: disk or database; it may be uploaded again.
         """
-        channel = await self._database.read(lambda connection: channels.get(connection, upload.channel))
-        naming = Naming.LEGACY if channel.settings.legacy == "allow" else Naming.STRICT
-        filename = FileName.parse(upload.filename, naming)
-        _check_asserted(upload)
-        incoming = await self._on_thread(lambda: self._blobs.receive(upload.expected_bytes))
-        try:
-            rest = await self._receive(incoming, chunks)
-            artifact = await self._on_thread(lambda: self._examine(incoming, rest, upload, filename, naming))
-            await self._database.read(
-                lambda connection: files.check_room(connection, upload.channel, artifact, upload.labels)
-            )
-            await self._on_thread(incoming.keep)
-        finally:
-            # does nothing once the bytes are kept; runs on a thread that is not the event loop's
-            await asyncio.shield(self._on_thread(incoming.discard))
-        return await self._add(channel, artifact, upload)
+        return await self.add(upload, await self.receive(upload, chunks))
 
-    async def _add(self, channel: Channel, artifact: Artifact, upload: Upload) -> Added:
+    async def receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> Artifact:
+        """Do steps 1 to 4. Without ``add`` within the hour the bytes are forgotten again (``sweeping``).
+
+        Raises:
+            Rejected, Unavailable: as ``ingest``.
+        """
+        filename = FileName.parse(upload.filename, upload.naming)
+        check_asserted(upload.sha256, upload.md5)
+        arrival = _Arrival(self._blobs, upload)
+        try:
+            rest = await self._receive(arrival, chunks)
+            return await self._on_thread(lambda: self._keep(arrival, rest, filename))
+        finally:
+            if arrival.incoming is not None:
+                await self._on_thread(arrival.discard)
+
+    async def add(self, upload: Upload, artifact: Artifact) -> Added:
+        """Do step 5 for what ``receive`` returned. The same again changes nothing.
+
+        Raises:
+            Rejected, Unavailable: as ``ingest``.
+        """
         return await self._database.write(
-            lambda connection: files.add(connection, channel.name, artifact, upload.labels, upload.actor)
+            lambda connection: add_kept(
+                connection, self._blobs, upload.channel, artifact, upload.labels, upload.actor
+            )
         )
 
-    async def _receive(self, incoming: Incoming, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _receive(self, arrival: _Arrival, chunks: AsyncIterator[bytes]) -> bytes:
         """Write all but the last chunk, which is returned: most packages are no longer than one."""
         waiting = bytearray()
         async for chunk in chunks:
             waiting += chunk
             if len(waiting) >= _CHUNK:
                 full, waiting = bytes(waiting), bytearray()
-                await self._on_thread(partial(incoming.write, full))
+                await self._on_thread(partial(arrival.write, full))
         return bytes(waiting)
 
-    def _examine(
-        self, incoming: Incoming, rest: bytes, upload: Upload, filename: FileName, naming: Naming
-    ) -> Artifact:
-        incoming.write(rest)
+    def _keep(self, arrival: _Arrival, rest: bytes, filename: FileName) -> Artifact:
+        """Take the last bytes, judge the whole, and keep it."""
+        upload = arrival.upload
+        incoming = arrival.write(rest)
+        artifact = self._examine(incoming, upload, filename)
+        self._database.read_now(
+            lambda connection: files.check_room(connection, upload.channel, artifact, upload.labels)
+        )
+        incoming.keep()
+        arrival.incoming = None
+        return artifact
+
+    def _examine(self, incoming: Incoming, upload: Upload, filename: FileName) -> Artifact:
         if incoming.size == 0:
             raise EmptyUpload(upload.filename)
         digests = incoming.digests()
@@ -136,7 +156,7 @@ class Intake:
             incoming.reader(),
             filename,
             digests,
-            naming=naming,
+            naming=upload.naming,
             limits=self._limits,
             now_ms=self._clock.now_ms(),
         )
@@ -145,11 +165,50 @@ class Intake:
         return artifact
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Run blocking work. Whoever is cancelled waits for its end first: two threads must not have one file."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await _ended(running)
+            raise
 
 
-def _check_asserted(upload: Upload) -> None:
-    for algorithm, asserted in (("sha256", upload.sha256), ("md5", upload.md5)):
+class _Arrival:
+    """An upload, and the file that its bytes go to: made with the first of them, gone once they are kept."""
+
+    def __init__(self, blobs: LocalBlobs, upload: Upload) -> None:
+        self.upload = upload
+        self.incoming: Incoming | None = None
+        self._blobs = blobs
+
+    def write(self, data: bytes) -> Incoming:
+        """Take the next bytes."""
+        if self.incoming is None:
+            self.incoming = self._blobs.receive(self.upload.expected_bytes)
+        self.incoming.write(data)
+        return self.incoming
+
+    def discard(self) -> None:
+        """Forget the bytes."""
+        if self.incoming is not None:
+            self.incoming.discard()
+
+
+async def _ended(running: asyncio.Future[T]) -> None:
+    """Wait for the end of work on a thread, however often this task is cancelled meanwhile."""
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            continue
+    if not running.cancelled():
+        running.exception()  # has been looked at: whoever was cancelled does not care
+
+
+def check_asserted(sha256: str, md5: str) -> None:
+    """Make sure that what a client asserts are hashes, "" standing for none; raises ``ChecksumMalformed``."""
+    for algorithm, asserted in (("sha256", sha256), ("md5", md5)):
         if asserted and _HEX[algorithm].fullmatch(asserted) is None:
             raise ChecksumMalformed(algorithm, asserted)
 
@@ -162,6 +221,7 @@ def archive_limits(settings: Settings) -> Limits:
         info_size=limits.archive_info_bytes,
         tar_size=limits.archive_tar_bytes,
         document_size=limits.archive_document_bytes,
+        small_document_size=limits.archive_small_document_bytes,
         entries=limits.archive_entries,
         ratio=limits.archive_ratio,
     )

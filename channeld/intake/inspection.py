@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import BinaryIO
 
 from channeld.blobs.local import Digests
 from channeld.catalog.files import Artifact
-from channeld.formats.archive.facts import channel_facts
-from channeld.formats.archive.inspection import inspect_archive
+from channeld.formats.archive.facts import ChannelFacts, channel_facts
+from channeld.formats.archive.inspection import Inspection, inspect_archive
 from channeld.formats.archive.limits import Limits
 from channeld.formats.layout import canonical_json
 from channeld.formats.names import FileName, Naming
@@ -29,7 +28,19 @@ def inspect(
     Raises:
         Rejected: the rule that it breaks.
     """
-    inspection = inspect_archive(file, filename, naming, limits)
+    return describe(
+        inspect_archive(file, filename, naming, limits), filename, digests, naming=naming, now_ms=now_ms
+    )
+
+
+def describe(
+    inspection: Inspection, filename: FileName, digests: Digests, *, naming: Naming, now_ms: int
+) -> Artifact:
+    """Derive what the catalog keeps from an archive that is in order.
+
+    Raises:
+        BadMetadata, BadName: the rule that its metadata break.
+    """
     facts = ArtifactFacts(filename, digests.size, digests.sha256, digests.md5)
     record = make_record(inspection.index, facts, naming, now_ms)
     return Artifact(
@@ -46,5 +57,10 @@ def inspect(
         section=str(record.section),
         record=record.fields,
         run_exports=canonical_json(inspection.run_exports),
-        facts=canonical_json(asdict(channel_facts(inspection.info))),
+        facts=_facts_json(channel_facts(inspection.info)),
     )
+
+
+def _facts_json(facts: ChannelFacts) -> bytes:
+    # dataclasses.asdict copies all that is in it: 27 µs against 3
+    return canonical_json({field: getattr(facts, field) for field in ChannelFacts.__slots__})

@@ -63,3 +63,15 @@ class EmptyUpload(Rejected):
 
     def sentence(self) -> str:
         return f"The upload of {self.filename} has no content."
+
+
+@dataclass(eq=False)
+class UploadUnknown(Rejected):
+    """An upload that goes on in another request was not announced, is over, or was announced too long ago."""
+
+    upload: str
+
+    advice: ClassVar[str] = "Begin the upload again."
+
+    def sentence(self) -> str:
+        return f"There is no upload {self.upload!r} under way."

@@ -15,6 +15,7 @@ DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "repodata_from_packages.json": "as the packages say it, before patches",
         "repodata_from_packages.json.zst": "the same, compressed with Zstandard",
         "current_repodata.json": "the newest versions and what they need",
+        "current_repodata.json.zst": "the same, compressed with Zstandard",
         "run_exports.json": "run exports of every package (CEP 12)",
         "run_exports.json.zst": "the same, compressed with Zstandard",
         "patch_instructions.json": "the patches in force",

@@ -12,6 +12,7 @@ from channeld.pages.links import to_channel, without_token
 from channeld.pages.values import (
     BROKEN_LABEL,
     DEFAULT_LABEL,
+    ApiPage,
     ChannelPage,
     ErrorPage,
     ServerPage,
@@ -42,6 +43,11 @@ def channel_page(page: ChannelPage) -> bytes:
 def server_page(page: ServerPage) -> bytes:
     """Make the front page of the server."""
     return _render("server.html", page=page)
+
+
+def api_page(page: ApiPage) -> bytes:
+    """Make the page about the API."""
+    return _render("api.html", page=page)
 
 
 def error_page(page: ErrorPage) -> bytes:

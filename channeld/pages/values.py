@@ -128,3 +128,32 @@ class ErrorPage:
     sentence: str
     advice: str
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteLine:
+    """One route of the API. ``right`` is what its token needs, empty where it takes none or any."""
+
+    method: str
+    path: str
+    summary: str
+    text: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteGroup:
+    """The routes about one thing."""
+
+    noun: str
+    routes: tuple[RouteLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPage:
+    """The page about the API."""
+
+    version: str
+    #: Where the machine-readable description is, relative to the page.
+    document: str
+    groups: tuple[RouteGroup, ...]

@@ -14,9 +14,9 @@ from channeld.logs import in_request
 from channeld.pages.policy import CONTENT_SECURITY_POLICY
 from channeld.web import health, native, reading
 from channeld.web.bodies import defer_continue
-from channeld.web.dialects import artifactory, prefix
+from channeld.web.dialects import anaconda, artifactory, prefix
 from channeld.web.errors import make_middleware
-from channeld.web.keys import SERVICES, Services
+from channeld.web.keys import REQUEST_ID, SERVICES, Services
 from channeld.web.representation import BytesBody, Representation
 from channeld.web.responder import respond
 from channeld.web.summaries import front_page
@@ -36,7 +36,8 @@ def make_app(services: Services) -> web.Application:
     app.router.add_get("/", _front)
     health.add_routes(app.router)
     native.add_routes(app.router)
-    app.router.add_post("/api/v1/upload/{channel}", prefix.post, expect_handler=defer_continue)
+    app.router.add_post("/api/v1/upload/{channel:.+}", prefix.post, expect_handler=defer_continue)
+    anaconda.add_routes(app.router)
     app.router.add_route(hdrs.METH_PUT, "/{path:.+}", artifactory.put, expect_handler=defer_continue)
     app.router.add_get("/{path:.+}", reading.read)
     return app
@@ -47,7 +48,8 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, count its answer, and log what changes something or fails."""
     services = request.app[SERVICES]
     started = services.clock.monotonic()
-    with in_request(_request_id(request)):
+    request[REQUEST_ID] = request_id = _request_id(request)
+    with in_request(request_id):
         response = await handler(request)
         services.metrics.count_request(request.method, response.status)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) or response.status >= 500:
@@ -78,14 +80,16 @@ async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
     if hdrs.CACHE_CONTROL not in response.headers:
         response.headers[hdrs.CACHE_CONTROL] = NO_STORE
     response.headers[hdrs.SERVER] = "channeld"
+    # set outside of the middlewares too, where aiohttp answers what it cannot parse
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
 
 
 async def _front(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    data, digest, _ = await front_page(services)
+    data, digest = await front_page(services)
     representation = Representation(
         etag=f'"{digest[:32]}"',
-        last_modified=0,
+        last_modified=None,
         content_type=HTML,
         size=len(data),
         body=BytesBody(data),

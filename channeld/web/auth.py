@@ -22,7 +22,8 @@ from aiohttp import hdrs, web
 from channeld.catalog import tokens
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import Channel
-from channeld.catalog.grants import Verb, allows, may_allow, missing
+from channeld.catalog.grants import ALL, Verb, allows, may_allow, missing
+from channeld.catalog.selection import StoredFile, label_names_of
 from channeld.catalog.tokens import Token
 from channeld.clock import Clock
 from channeld.errors import Rejected
@@ -30,7 +31,8 @@ from channeld.web.origin import Origins
 from channeld.web.shelf import Shelf
 from channeld.web.urls import Resource
 
-_WINDOW_SECONDS: Final = 60.0
+#: Over how long wrong tokens of one address are counted.
+WINDOW_SECONDS: Final = 60
 _ADDRESSES: Final = 10_000
 
 #: What each right is asked for, as the beginning of a sentence.
@@ -100,13 +102,28 @@ class Auth:
         self._most = failures_per_minute
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    async def check_read(self, request: web.Request, channel: Channel, resource: Resource) -> None:
-        """Let a request read what a URL of a channel names, or raise one of this module's rejections."""
-        if channel.settings.private:
-            action = f"Reading the private channel {channel.name!r}"
-            token = await self.token(request, action, resource.token)
-            if not may_allow(token.grants, Verb.READ, channel.name, resource.label):
-                raise NotAllowed(missing(token.grants, Verb.READ, channel.name, resource.label))
+    async def check_read(self, request: web.Request, channel: Channel, resource: Resource) -> Token:
+        """Let a request read what a URL of a private channel names; return its token.
+
+        Raises:
+            TokenRequired, TokenInvalid, NotAllowed, TooManyFailures
+        """
+        token = await self.token(request, f"Reading the private channel {channel.name!r}", resource.token)
+        if not may_allow(token.grants, Verb.READ, channel.name, resource.label):
+            raise NotAllowed(missing(token.grants, Verb.READ, channel.name, resource.label))
+        return token
+
+    async def sees_file(self, token: Token, channel: Channel, file: StoredFile) -> bool:
+        """Tell whether a token reaches a file of a private channel: one that carries a label which it may read.
+
+        A file is downloaded below every label of its channel, so the label in the URL does not say enough.
+        """
+        if any(grant.labels == ALL and may_allow([grant], Verb.READ, channel.name) for grant in token.grants):
+            return True
+        carried = await self._shelf.remember(
+            ("carried", file.id), lambda connection: label_names_of(connection, file.id)
+        )
+        return any(may_allow(token.grants, Verb.READ, channel.name, label) for label in carried)
 
     async def check(
         self,
@@ -140,37 +157,40 @@ class Auth:
 
     def actor(self, request: web.Request, token: Token) -> Actor:
         """Say who acts, from where, when and why."""
-        reason = request.headers.get("X-Reason", "")[:500]
+        # a header field may hold bytes that are no UTF-8, which no database takes
+        reason = request.headers.get("X-Reason", "")[:500].encode("utf-8", "replace").decode()
         return Actor(token.id, self._origins.address(request), self._clock.now_ms(), reason)
 
     async def token(self, request: web.Request, action: str, path_token: str | None = None) -> Token:
-        """Return the valid token of a request."""
+        """Return the valid token of a request.
+
+        A valid one is taken whatever else came from the same address: behind it may be a whole company.
+
+        Raises:
+            TokenRequired, TokenInvalid, TooManyFailures
+        """
         text = path_token or _token_of(request)
         if text is None:
             raise TokenRequired(action)
-        address = self._origins.address(request)
-        self._check_failures(address)
         now = self._clock.now_ms()
         key = ("token", hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
         token = await self._shelf.remember(key, lambda connection: tokens.find_valid(connection, text, now))
         if token is None or (token.expires_ms is not None and token.expires_ms <= now):
-            self._note_failure(address)
+            self._note_failure(self._origins.address(request))
             raise TokenInvalid
         return token
 
-    def _check_failures(self, address: str) -> None:
-        since, count = self._failures.get(address, (0.0, 0))
-        if self._most and count >= self._most and self._clock.monotonic() - since < _WINDOW_SECONDS:
-            raise TooManyFailures(address)
-
     def _note_failure(self, address: str) -> None:
+        """Count a wrong token; raises ``TooManyFailures`` where that was one too many."""
         now = self._clock.monotonic()
         since, count = self._failures.pop(address, (now, 0))
-        if now - since >= _WINDOW_SECONDS:
+        if now - since >= WINDOW_SECONDS:
             since, count = now, 0
         self._failures[address] = since, count + 1
         if len(self._failures) > _ADDRESSES:
             self._failures.popitem(last=False)
+        if self._most and count >= self._most:
+            raise TooManyFailures(address)
 
 
 def _token_of(request: web.Request) -> str | None:

@@ -7,8 +7,10 @@ defect of channeld: 500, logged with its traceback, and the request's id for who
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import orjson
@@ -21,11 +23,17 @@ from channeld.errors import ChanneldError, Rejected, Unavailable
 from channeld.formats.archive.rejections import PackageTooLarge
 from channeld.intake import rejections as intake
 from channeld.logs import current_request_id
+from channeld.pages.rendering import error_page
+from channeld.pages.values import ErrorPage
 from channeld.web import auth, rejections
 from channeld.web.bodies import refuse
-from channeld.web.keys import SERVICES
+from channeld.web.keys import ONLY_FOR_SENDER, SERVICES
 
 log = logging.getLogger(__name__)
+
+_SAFE_METHODS: Final = (hdrs.METH_GET, hdrs.METH_HEAD)
+#: Browsers ask for Basic, and take the token as the password.
+_CHALLENGE: Final = 'Bearer realm="channeld", Basic realm="channeld", charset="UTF-8"'
 
 H = TypeVar("H", bound=Handler)
 
@@ -49,9 +57,11 @@ STATUSES: Final[dict[type[Rejected], int]] = {
     PackageTooLarge: 413,
     intake.EmptyUpload: 400,
     intake.ChecksumMalformed: 400,
+    intake.UploadUnknown: 404,
     catalog.ChannelMissing: 404,
     catalog.LabelMissing: 404,
     catalog.FileMissing: 404,
+    catalog.PackageMissing: 404,
     catalog.TokenMissing: 404,
     catalog.NoticeMissing: 404,
     catalog.ChannelExists: 409,
@@ -99,16 +109,26 @@ def problem(error: ChanneldError, status: int) -> web.Response:
         "data": error.detail(),
         "request_id": current_request_id(),
     }
-    return web.Response(
-        status=status,
-        body=orjson.dumps(body, default=str),
-        content_type="application/problem+json",
-    )
+    try:
+        data = orjson.dumps(body, default=str)
+    except TypeError:  # half a surrogate pair: a header field held bytes that are no UTF-8
+        data = json.dumps(body, default=str).encode()
+    return web.Response(status=status, body=data, content_type="application/problem+json")
 
 
 def plain_sentence(error: ChanneldError, status: int) -> web.Response:
     """Render an error as the sentence that the client shows to its user; rattler shows 512 characters."""
-    return web.Response(status=status, text=str(error))
+    text = str(error).encode("utf-8", "backslashreplace")
+    return web.Response(status=status, body=text, content_type="text/plain", charset="utf-8")
+
+
+def page(error: ChanneldError, status: int, path: str) -> web.Response:
+    """Render an error as the page that a browser shows."""
+    title = HTTPStatus(status).phrase
+    data = error_page(
+        ErrorPage(status=status, title=title, sentence=error.sentence(), advice=error.advice, path=path)
+    )
+    return web.Response(status=status, body=data, content_type="text/html", charset="utf-8")
 
 
 def make_middleware() -> Middleware:
@@ -139,17 +159,31 @@ def _answer(request: web.Request, error: ChanneldError) -> web.Response:
     status = status_of(error)
     if isinstance(error, Unavailable):
         log.warning("A request could not be served. %s", error, extra={"path": request.rel_url.raw_path})
-    render: Render = getattr(request.match_info.handler, "render_error", problem)
-    response = render(error, status)
-    services = request.app[SERVICES]
-    if status == 404 and request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-        response.headers.setdefault(hdrs.CACHE_CONTROL, services.cache.not_found.public)
+    response = _rendered(request, error, status)
+    if status == 404 and request.method in _SAFE_METHODS:
+        policy = request.app[SERVICES].cache.not_found
+        only_for_sender = request.get(ONLY_FOR_SENDER, False)
+        response.headers.setdefault(hdrs.CACHE_CONTROL, policy.private if only_for_sender else policy.public)
     else:
         response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
     if status == 401:
-        response.headers.setdefault(hdrs.WWW_AUTHENTICATE, 'Bearer realm="channeld"')
+        response.headers.setdefault(hdrs.WWW_AUTHENTICATE, _CHALLENGE)
     if isinstance(error, Unavailable):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+    elif status == 429:
+        response.headers[hdrs.RETRY_AFTER] = str(auth.WINDOW_SECONDS)
+    return response
+
+
+def _rendered(request: web.Request, error: ChanneldError, status: int) -> web.Response:
+    """Render an error in the words of the route; what people may look at also as a page, for browsers."""
+    handler = request.match_info.handler
+    render: Render | None = getattr(handler, "render_error", None)
+    if render is not None or request.method not in _SAFE_METHODS:
+        return (render or problem)(error, status)
+    browser = "text/html" in request.headers.get(hdrs.ACCEPT, "").lower()
+    response = page(error, status, request.rel_url.raw_path) if browser else problem(error, status)
+    response.headers[hdrs.VARY] = hdrs.ACCEPT
     return response
 
 
@@ -163,4 +197,6 @@ def _translate(request: web.Request, error: web.HTTPException) -> web.Response:
         return response
     if error.status < 400:
         return web.Response(status=error.status, headers={hdrs.LOCATION: error.headers[hdrs.LOCATION]})
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return _answer(request, rejections.BodyTooLarge(request.client_max_size))
     return _answer(request, rejections.BadRequest(error.reason))

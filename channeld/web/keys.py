@@ -14,6 +14,7 @@ from channeld.web.auth import Auth
 from channeld.web.metrics import Metrics
 from channeld.web.origin import Origins
 from channeld.web.pieces import Pieces
+from channeld.web.repair import Repairs
 from channeld.web.shelf import Shelf
 
 
@@ -29,8 +30,17 @@ class Services:
     origins: Origins
     cache: CacheTable
     metrics: Metrics
+    repairs: Repairs
     #: Tells the indexer of this process, if it has one, that something is dirty.
     wake: Callable[[], None]
+    #: When this process began to serve, ms.
+    started_ms: int = 0
 
 
 SERVICES = web.AppKey("services", Services)
+
+#: Set on a request whose answer, an error too, is for its sender alone: no shared cache may keep it.
+ONLY_FOR_SENDER = web.RequestKey("only_for_sender", bool)
+
+#: What the log calls a request by.
+REQUEST_ID = web.RequestKey("request_id", str)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from channeld.indexing.publisher import Publication
 
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
 
@@ -32,8 +33,8 @@ class Metrics:
     children: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
     def count_request(self, method: str, status: int) -> None:
-        """Count one answer."""
-        key = (method, str(status))
+        """Count one answer. Whoever invents methods does not invent metrics."""
+        key = (method if method in _METHODS else "other", str(status))
         child = self.children.get(key)
         if child is None:
             child = self.children[key] = self.requests.labels(*key)
@@ -95,3 +96,8 @@ def make_metrics(shared_folder: str = "") -> Metrics:
             multiprocess_mode="livemax",
         ),
     )
+
+
+def forget_worker(shared_folder: str, pid: int) -> None:
+    """Drop what an ended process said of its present state; what it counted stays counted."""
+    mark_process_dead(pid, shared_folder)  # type: ignore[no-untyped-call]

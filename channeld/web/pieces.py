@@ -9,20 +9,21 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from channeld.blobs.local import LocalBlobs
-from channeld.indexing.assembly import Assembly, Tables, plain
+from channeld.indexing.assembly import Assembly, plain
 from channeld.indexing.documents.shards import read_index
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import Place
+from channeld.indexing.tables import Tables
 
 T = TypeVar("T")
 
-#: Bytes kept in memory, and the largest piece that is.
+#: Bytes kept in memory, and the largest piece that is: the shard index of a channel of 30,000 names has 1.5 MB.
 KEPT_BYTES: Final = 128 * 1024 * 1024
-LARGEST_KEPT: Final = 512 * 1024
+LARGEST_KEPT: Final = 4 * 1024 * 1024
 _THREADS: Final = 4
 _INDEXES: Final = 64  # shard indexes whose names are kept
 #: Plain bytes that one hop to a thread decompresses.
@@ -41,6 +42,7 @@ class Pieces:
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._names: OrderedDict[Place, frozenset[str]] = OrderedDict()
+        self._running: dict[object, asyncio.Future[Any]] = {}
 
     def close(self) -> None:
         """Wait for what is being read."""
@@ -61,10 +63,6 @@ class Pieces:
                 self._names.popitem(last=False)
         return names
 
-    async def frame(self, document: Paged) -> bytes:
-        """Return the whole zstd frame of a small document."""
-        return await self.remember(document.zst_digest, lambda: self._assembly.ensure(document).read_bytes())
-
     async def text(self, document: Paged) -> bytes:
         """Return the whole plain text of a small document."""
 
@@ -74,13 +72,19 @@ class Pieces:
 
         return await self.remember(document.raw_digest, read)
 
-    async def remember(self, key: object, read: Callable[[], bytes]) -> bytes:
-        """Return what is kept under a name that stands for its bytes, or read it."""
+    def kept(self, key: object) -> bytes | None:
+        """Return what is in memory under a name that stands for its bytes."""
         data = self._kept.get(key)
         if data is not None:
             self._kept.move_to_end(key)
+        return data
+
+    async def remember(self, key: object, read: Callable[[], bytes]) -> bytes:
+        """Return what is kept under a name that stands for its bytes, or read it, once for all who ask meanwhile."""
+        data = self.kept(key)
+        if data is not None:
             return data
-        data = await self.on_thread(read)
+        data = await self._once(key, read)
         if len(data) <= LARGEST_KEPT and key not in self._kept:
             self._kept[key] = data
             self._kept_bytes += len(data)
@@ -90,7 +94,10 @@ class Pieces:
 
     async def open_frame(self, document: Paged) -> BinaryIO:
         """Open the zstd frame of a document, assembled first if need be; the caller closes it."""
-        return await self.on_thread(lambda: self._assembly.ensure(document).open("rb"))
+        if not self._assembly.path(document).exists():
+            # the first readers after a start come together, and one frame may be 30 MB
+            await self._once(("frame", document.zst_digest), lambda: self._assembly.ensure(document))
+        return await self.on_thread(lambda: self._assembly.open(document))
 
     async def open_artifact(self, sha256: str) -> BinaryIO:
         """Open an artifact; the caller closes it."""
@@ -109,3 +116,18 @@ class Pieces:
     async def on_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _once(self, key: object, work: Callable[[], T]) -> T:
+        """Run blocking work, or wait for the same work that runs already."""
+        running = self._running.get(key)
+        if running is None:
+            running = asyncio.ensure_future(self.on_thread(work))
+            self._running[key] = running
+            running.add_done_callback(lambda done: self._forget(key, done))
+        value: T = await asyncio.shield(running)
+        return value
+
+    def _forget(self, key: object, done: asyncio.Future[Any]) -> None:
+        del self._running[key]
+        if not done.cancelled():
+            done.exception()  # everybody who asked may have left

@@ -6,23 +6,22 @@ view's generation has. What does not exist is 404, never 403 or 501: clients tak
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
-from sqlalchemy import Connection
 
 from channeld.cachepolicy import CachePolicy
-from channeld.catalog import channels, labels, selection
+from channeld.catalog import selection
 from channeld.catalog import shards as shard_rows
 from channeld.catalog.channels import Channel
+from channeld.catalog.tokens import Token
 from channeld.indexing.documents.empty import EmptyDocument, empty_documents
 from channeld.indexing.generation import Paged, Whole
 from channeld.indexing.packs import PieceDamaged
 from channeld.indexing.pagetable import Place
-from channeld.web.keys import SERVICES, Services
+from channeld.web.keys import ONLY_FOR_SENDER, SERVICES, Services
 from channeld.web.negotiation import choose_coding
 from channeld.web.rejections import NothingHere
 from channeld.web.representation import BytesBody, FileBody, Representation, StreamBody
@@ -31,8 +30,6 @@ from channeld.web.shelf import View
 from channeld.web.summaries import channel_document, page
 from channeld.web.urls import Kind, Resource, parse
 
-log = logging.getLogger(__name__)
-
 #: Plain documents up to this size are made whole and kept; larger ones are streamed.
 _SMALL: Final = 256 * 1024
 #: Below this a coding saves nothing worth a second representation.
@@ -40,6 +37,9 @@ _WORTH_CODING: Final = 1024
 _ZST: Final = ".zst"
 #: Codings of a plain document; a client that does not speak of codings gets it as it is.
 _CODINGS: Final = ("zstd", "identity")
+
+#: The token by which a private channel is read.
+READER: Final = web.RequestKey("reader", Token)
 
 
 async def read(request: web.Request) -> web.StreamResponse:
@@ -51,30 +51,17 @@ async def read(request: web.Request) -> web.StreamResponse:
     channel = await services.shelf.channel(resource.channel)
     if channel is None:
         raise NothingHere(request.rel_url.raw_path)
-    await services.auth.check_read(request, channel, resource)
+    if channel.settings.private:
+        request[ONLY_FOR_SENDER] = True
+        request[READER] = await services.auth.check_read(request, channel, resource)
     if resource.kind is Kind.PAGE_WITHOUT_SLASH:
-        raise web.HTTPPermanentRedirect(resource.path)
-    representation = await _FINDERS[resource.kind](request, services, channel, resource)
+        # relative, so that it is right below whatever path the server is mounted at
+        raise web.HTTPPermanentRedirect(resource.path.rstrip("/").rpartition("/")[2] + "/")
     try:
-        return await respond(request, representation)
+        return await respond(request, await _FINDERS[resource.kind](request, services, channel, resource))
     except PieceDamaged as damage:
-        await report_damage(services, resource, damage)
+        await services.repairs.ask(resource, damage)
         raise
-
-
-async def report_damage(services: Services, resource: Resource, damage: PieceDamaged) -> None:
-    """Have a view with a damaged piece made anew from the catalog."""
-    services.metrics.damage.inc()
-    log.error("A damaged piece was found while it was read. %s", damage, extra={"path": resource.path})
-    now = services.clock.now_ms()
-
-    def mark(connection: Connection) -> None:
-        channel = channels.lock(connection, [resource.channel])[resource.channel]
-        label = labels.get(connection, channel, resource.label)
-        labels.mark_whole(connection, channel, label, channel.revision, now)
-
-    await services.instance.database.write(mark)
-    services.wake()
 
 
 async def _subdir_document(
@@ -87,13 +74,13 @@ async def _subdir_document(
     document = view.documents.get(base)
     policy = services.cache.documents
     if isinstance(document, Whole):
-        return await _piece(services, channel, resource, document.place, document.modified_ms, policy)
+        return _piece(services, channel, resource, document.place, document.modified_ms, policy)
     if isinstance(document, Paged):
         if zst:
             return _frame(services, channel, resource, document, f'"{document.zst_digest[:32]}"')
         return await _plain(request, services, channel, resource, document)
     empty = empty_documents(view.subdir).get(base)
-    if empty is None:
+    if empty is None or view.number:
         raise NothingHere(request.rel_url.raw_path)
     return _empty(services, channel, resource, empty, zst=zst, modified_ms=view.published_ms)
 
@@ -140,7 +127,7 @@ async def _plain(
     if document.raw_size <= _SMALL:
         body = BytesBody(await services.pieces.text(document))
     else:
-        body = StreamBody(partial(services.pieces.read_text, document))
+        body = StreamBody(partial(_read_text, services, resource, document))
     return Representation(
         etag=f'"{document.raw_digest[:32]}"',
         last_modified=document.modified_ms // 1000,
@@ -152,7 +139,19 @@ async def _plain(
     )
 
 
-async def _piece(
+async def _read_text(
+    services: Services, resource: Resource, document: Paged, start: int, stop: int
+) -> AsyncIterator[bytes]:
+    """Yield a range of a document's text. Damage that is met after the first bytes only breaks the body off."""
+    try:
+        async for chunk in services.pieces.read_text(document, start, stop):
+            yield chunk
+    except PieceDamaged as damage:
+        await services.repairs.ask(resource, damage)
+        raise
+
+
+def _piece(
     services: Services,
     channel: Channel,
     resource: Resource,
@@ -160,12 +159,18 @@ async def _piece(
     modified_ms: int,
     policy: CachePolicy,
 ) -> Representation:
+    """Represent what is stored in one piece; it is read when its bytes are wanted, not for a 304."""
+
+    async def read_piece(start: int, stop: int) -> AsyncIterator[bytes]:
+        yield (await services.pieces.piece(place))[start:stop]
+
+    kept = services.pieces.kept(place)
     return Representation(
         etag=f'"{place.sha256.hex()[:32]}"',
         last_modified=modified_ms // 1000,
         content_type=resource.content_type,
         size=place.size,
-        body=BytesBody(await services.pieces.piece(place)),
+        body=StreamBody(read_piece) if kept is None else BytesBody(kept),
         cache_control=_cache_control(channel, policy),
     )
 
@@ -201,7 +206,7 @@ async def _shard(
     if found is None:
         raise NothingHere(request.rel_url.raw_path)
     place = Place(found.pack, found.start, found.size, sha256)
-    return await _piece(services, channel, resource, place, channel.created_ms, services.cache.shards)
+    return _piece(services, channel, resource, place, channel.created_ms, services.cache.shards)
 
 
 async def _artifact(
@@ -213,6 +218,9 @@ async def _artifact(
         lambda connection: selection.newest(connection, channel, view.subdir, resource.file, view.label.id),
     )
     if file is None:
+        raise NothingHere(request.rel_url.raw_path)
+    reader = request.get(READER)
+    if reader is not None and not await services.auth.sees_file(reader, channel, file):
         raise NothingHere(request.rel_url.raw_path)
     staged = channel.settings.kind == "staging"
     policy = services.cache.staged_artifacts if staged else services.cache.artifacts
@@ -242,7 +250,7 @@ async def _page(
     return await _made(request, services, channel, resource, page)
 
 
-Maker = Callable[[web.Request, Services, Resource], Awaitable[tuple[bytes, str, int] | None]]
+Maker = Callable[[web.Request, Services, Resource], Awaitable[tuple[bytes, str] | None]]
 
 
 async def _made(
@@ -252,10 +260,10 @@ async def _made(
     made = await maker(request, services, resource)
     if made is None:
         raise NothingHere(request.rel_url.raw_path)
-    data, digest, modified_ms = made
+    data, digest = made
     return Representation(
         etag=f'"{digest[:32]}"',
-        last_modified=modified_ms // 1000,
+        last_modified=None,
         content_type=resource.content_type,
         size=len(data),
         body=BytesBody(data),

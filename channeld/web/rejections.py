@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from channeld.errors import Rejected
+from channeld.formats.rejections import shown
+from channeld.pages.links import without_token
 
 
 @dataclass(eq=False)
@@ -81,6 +83,9 @@ class NothingHere(Rejected):
 
     path: str
 
+    def __post_init__(self) -> None:
+        self.path = shown(without_token(self.path))
+
     def sentence(self) -> str:
         return f"There is nothing at {self.path}."
 
@@ -94,8 +99,11 @@ class MethodNotKnown(Rejected):
     method: str
     path: str
 
+    def __post_init__(self) -> None:
+        self.path = shown(without_token(self.path))
+
     def sentence(self) -> str:
-        return f"{self.path} does not answer {self.method}."
+        return f"The URL {self.path} does not answer {self.method}."
 
     advice = "See /api/v1/openapi.json for what it answers."
 

@@ -47,8 +47,9 @@ class Representation:
     #: Strong, with its quotes: equal for equal bytes only, and never shared by two representations. Clients carry
     #: the ETag of a ``.zst`` over to the plain document.
     etag: str
-    #: Unix seconds.
-    last_modified: int
+    #: Unix seconds; None where nobody knows when the bytes became what they are. No older date may stand for that:
+    #: a client that asks by date alone would keep what it has.
+    last_modified: int | None
     content_type: str
     #: Bytes of the whole body.
     size: int

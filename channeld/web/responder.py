@@ -67,8 +67,9 @@ def _validator_fields(representation: Representation) -> dict[str, str]:
     }
     # A second version may follow within the same second, so only a second that is over tells versions apart
     # (RFC 9110, section 8.8.2.2). Until then there is the ETag.
-    if representation.last_modified < int(time.time()):
-        fields[hdrs.LAST_MODIFIED] = format_date(representation.last_modified)
+    changed = representation.last_modified
+    if changed is not None and changed < int(time.time()):
+        fields[hdrs.LAST_MODIFIED] = format_date(changed)
     if representation.vary is not None:
         fields[hdrs.VARY] = representation.vary
     return fields

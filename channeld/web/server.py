@@ -8,28 +8,30 @@ publication under way is finished.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import multiprocessing
 import multiprocessing.process
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Final
 
 from aiohttp import web
 
 from channeld import logs
 from channeld.blobs import durable
+from channeld.blobs.durable import disk_errors
 from channeld.clock import SystemClock
 from channeld.errors import Unavailable
 from channeld.instance import open_instance
 from channeld.settings import Settings
 from channeld.web.app import make_app
-from channeld.web.metrics import make_metrics
+from channeld.web.metrics import forget_worker, make_metrics
 from channeld.web.services import running_services
 
 log = logging.getLogger(__name__)
@@ -75,11 +77,35 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def clear_leftovers(settings: Settings) -> None:
-    """Remove what an earlier run left half-written: temporary files, and frames, which a crash may have cut short."""
-    root = settings.storage.data_dir.absolute()
+@contextmanager
+def _presence(root: Path) -> Iterator[None]:
+    """Be a server of a data folder; the only one clears up what a crashed run left.
+
+    Another server of the same folder may be about to end, or serve for good beside this one. What is temporary may
+    be under way there, so it stays.
+
+    Raises:
+        DiskUnavailable: the folder cannot be used.
+    """
+    path = root / "server.lock"
+    with disk_errors(path):
+        root.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held by another, or a file system without locks
+            log.info("Another server may be at work in %s; nothing is cleared up there.", root)
+        else:
+            clear_leftovers(root)
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def clear_leftovers(root: Path) -> None:
+    """Remove the temporary files of an earlier run of this data folder's only server."""
     now = SystemClock().now_ms() / 1000
-    shutil.rmtree(root / "frames", ignore_errors=True)
     for folder in (root / "blobs" / "incoming", root / "packs"):
         if folder.is_dir() and (count := durable.sweep(folder, now)):
             log.info("Removed %d unfinished files from %s", count, folder)
@@ -92,11 +118,11 @@ def run(
 
     ``metrics_folder`` is where several workers add up their metrics (see ``metrics.make_metrics``).
     """
-    clear_leftovers(settings)
-    if settings.server.workers == 1:
-        asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
-    else:
-        _supervise(settings, listener, ready, metrics_folder)
+    with _presence(settings.storage.data_dir.absolute()):
+        if settings.server.workers == 1:
+            asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
+        else:
+            _supervise(settings, listener, ready, metrics_folder)
 
 
 async def _serve(
@@ -111,6 +137,9 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # a worker does not outlive the process that indexes and would replace it
+        loop.add_reader(parent.sentinel, stop.set)
     metrics = make_metrics(metrics_folder)
     async with running_services(settings, SystemClock(), indexing=indexing, metrics=metrics) as services:
         runner = web.AppRunner(
@@ -173,6 +202,7 @@ async def _index_and_watch(
                         log.error(
                             "Worker %s ended with status %s; starting another.", process.pid, process.exitcode
                         )
+                        forget_worker(folder, process.pid or 0)
                         processes[number] = start()
         finally:
             await _stop_workers(processes, settings.server.shutdown_grace_seconds)

@@ -6,7 +6,9 @@ is used, the catalog is asked whether it has changed (``catalog.changewatch``); 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -24,6 +26,7 @@ from channeld.indexing.generation import Document
 
 T = TypeVar("T")
 
+_MOST_DRAWN: Final = 256  # pages of some 10 KB
 _MOST: Final = 20_000  # kept answers; a plain bound, since a change of the catalog empties everything anyway
 
 
@@ -61,6 +64,8 @@ class Shelf:
         self._watch = watch
         self._version = ""
         self._kept: dict[tuple[Any, ...], Any] = {}
+        self._drawn: OrderedDict[tuple[Any, ...], tuple[str, Any]] = OrderedDict()
+        self._running: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
 
     async def view(self, channel: str, label: str, subdir: str) -> View | None:
         """Look a view up; None when there is no such channel, label or subdir."""
@@ -88,6 +93,21 @@ class Shelf:
         """Return what ``read`` returned for the key since the catalog last changed, or read it now."""
         return await self._get(key, read)
 
+    async def draw(self, key: tuple[Any, ...], make: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``make`` made for the key since the catalog last changed, or make it now; the latest are kept."""
+        version = self._watch.version()
+        drawn = self._drawn.get(key)
+        if drawn is not None and drawn[0] == version:
+            value: T = drawn[1]
+            return value
+        value = await make()
+        if self._watch.version() == version:  # or it may show something of both states
+            self._drawn[key] = version, value
+            self._drawn.move_to_end(key)
+            if len(self._drawn) > _MOST_DRAWN:
+                self._drawn.popitem(last=False)
+        return value
+
     def close(self) -> None:
         """Stop watching the catalog."""
         self._watch.close()
@@ -97,13 +117,33 @@ class Shelf:
         if version != self._version:
             self._version = version
             self._kept.clear()
+            self._running.clear()
         elif key in self._kept:
-            value: T = self._kept[key]
-            return value
-        value = await self._database.read(read)
-        if version == self._version and len(self._kept) < _MOST:
-            self._kept[key] = value
+            kept: T = self._kept[key]
+            return kept
+        running = self._running.get(key)
+        if running is None:
+            # what is read now shows everything up to this version; those who ask at the same version share it
+            running = asyncio.ensure_future(self._read(version, key, read))
+            running.add_done_callback(_looked_at)
+            self._running[key] = running
+        value: T = await asyncio.shield(running)
         return value
+
+    async def _read(self, version: str, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
+        try:
+            value = await self._database.read(read)
+            if version == self._version and len(self._kept) < _MOST:
+                self._kept[key] = value
+            return value
+        finally:
+            if self._running.get(key) is asyncio.current_task():
+                del self._running[key]
+
+
+def _looked_at(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()  # everybody who asked may have left
 
 
 def _view(connection: Connection, channel_name: str, label_name: str, subdir: str) -> View | None:

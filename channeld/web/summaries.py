@@ -36,9 +36,11 @@ from channeld.web.shelf import LabelState, View
 from channeld.web.urls import Resource
 
 _NEWEST: Final = 50
+#: What channeldata.json is before anything was published.
+_EMPTY_CHANNELDATA: Final = b'{"channeldata_version":1,\n"packages":{\n\n},\n"subdirs":[]}\n'
 
-#: Bytes, a digest of them, and when they last changed, ms.
-Made = tuple[bytes, str, int]
+#: Bytes, and a digest of them. Nobody knows when they last changed: a label or a notice may be gone since.
+Made = tuple[bytes, str]
 
 
 async def channel_document(request: web.Request, services: Services, resource: Resource) -> Made | None:
@@ -47,24 +49,22 @@ async def channel_document(request: web.Request, services: Services, resource: R
     if state is None:
         return None
     if resource.file == "last-updated.json":
-        return _made(last_updated(state), _changed_ms(state))
+        return _made(last_updated(state))
     if resource.file == "notices.json":
         now = services.clock.now_ms()
         shown = await services.instance.database.read(
             lambda connection: notice_rows.current(connection, state.channel, now)
         )
-        return _made(encode_notices(shown), state.channel.created_ms)
+        return _made(encode_notices(shown))
     if resource.file == "rss.xml":
         return await _rss(request, services, state)
     if resource.file == CHANNELDATA:
-        return _made(
-            b'{"channeldata_version":1,\n"packages":{\n\n},\n"subdirs":[]}\n', state.label.created_ms
-        )
+        return _made(_EMPTY_CHANNELDATA)
     return None
 
 
-def _made(data: bytes, modified_ms: int) -> Made:
-    return data, hashlib.sha256(data).hexdigest(), modified_ms
+def _made(data: bytes) -> Made:
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def _changed_ms(state: LabelState) -> int:
@@ -105,7 +105,7 @@ async def _rss(request: web.Request, services: Services, state: LabelState) -> M
     link = base if state.label.name == "main" else f"{base}/label/{state.label.name}"
     title = state.channel.name if state.label.name == "main" else f"{state.channel.name} ({state.label.name})"
     if not isinstance(document, Paged):
-        return _made(rss(title, link, (), state.label.created_ms // 1000), state.label.created_ms)
+        return _made(rss(title, link, (), state.label.created_ms // 1000))
     modified_ms = document.modified_ms
 
     def make(text: bytes) -> bytes:
@@ -114,11 +114,17 @@ async def _rss(request: web.Request, services: Services, state: LabelState) -> M
 
     text = await services.pieces.text(document)
     key = ("rss", document.raw_digest, link)
-    return _made(await services.pieces.remember(key, lambda: make(text)), modified_ms)
+    return _made(await services.pieces.remember(key, lambda: make(text)))
 
 
 async def page(request: web.Request, services: Services, resource: Resource) -> Made | None:
-    """Make the page of a channel, a label or a subdir."""
+    """Make the page of a channel, a label or a subdir, once for each state of the catalog."""
+    base_url = services.origins.public_url(request)
+    key = (resource.channel, resource.label, resource.subdir, base_url)
+    return await services.shelf.draw(key, lambda: _page(services, resource, base_url))
+
+
+async def _page(services: Services, resource: Resource, base_url: str) -> Made | None:
     state = await services.shelf.label(resource.channel, resource.label)
     if state is None:
         return None
@@ -137,7 +143,7 @@ async def page(request: web.Request, services: Services, resource: Resource) -> 
         ChannelPage(
             channel=state.channel.name,
             label=state.label.name,
-            base_url=services.origins.public_url(request),
+            base_url=base_url,
             description=state.channel.settings.description,
             private=state.channel.settings.private,
             revision=max((view.revision for view in state.views), default=0),
@@ -151,7 +157,7 @@ async def page(request: web.Request, services: Services, resource: Resource) -> 
             newest=tuple(fresh[:_NEWEST]),
         )
     )
-    return _made(data, _changed_ms(state))
+    return _made(data)
 
 
 async def _subdir_page(services: Services, state: LabelState, view: View) -> Made:
@@ -178,7 +184,7 @@ async def _subdir_page(services: Services, state: LabelState, view: View) -> Mad
             newest=await _newest(services, state, view.subdir),
         )
     )
-    return _made(data, view.published_ms)
+    return _made(data)
 
 
 class _Counts:
@@ -255,7 +261,11 @@ async def _newest(services: Services, state: LabelState, subdir: str) -> tuple[P
 
 
 async def front_page(services: Services) -> Made:
-    """Make the front page: the public channels of the server."""
+    """Make the front page: the public channels of the server. Once for each state of the catalog."""
+    return await services.shelf.draw(("",), lambda: _front_page(services))
+
+
+async def _front_page(services: Services) -> Made:
     lines = []
     for channel in await services.shelf.public_channels():
         state = await services.shelf.label(channel.name, "main")
@@ -276,4 +286,4 @@ async def front_page(services: Services) -> Made:
             title="channeld", version=__version__, api_url="api/v1/openapi.json", channels=tuple(lines)
         )
     )
-    return _made(data, 0)
+    return _made(data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
@@ -18,8 +18,8 @@ from channeld.catalog.files import Added
 from channeld.catalog.grants import Verb
 from channeld.catalog.liveness import live
 from channeld.catalog.rejections import ChannelMissing
-from channeld.formats.names import FileName, Naming, check_label
-from channeld.intake.ingest import Upload
+from channeld.formats.names import FileName, Naming, check_channel_name, check_label
+from channeld.intake.ingest import Upload, check_asserted
 from channeld.web.bodies import check_announced, read_body, send_continue
 from channeld.web.keys import Services
 
@@ -47,8 +47,20 @@ async def accept(request: web.Request, services: Services, announced: Announced)
     Raises:
         ChannelMissing, BadName, TokenRequired, TokenInvalid, NotAllowed, BadBody: as they say. The body is unread.
     """
-    channel = await services.shelf.channel(announced.channel)
+    upload = await authorise(request, services, announced)
+    check_announced(request, services.instance.settings.server.max_upload_bytes)
+    await send_continue(request)
+    return replace(upload, expected_bytes=request.content_length or 0)
+
+
+async def authorise(request: web.Request, services: Services, announced: Announced) -> Upload:
+    """Make sure that a request may announce an upload; its body is none of this.
+
+    Raises:
+        ChannelMissing, BadName, ChecksumMalformed, TokenRequired, TokenInvalid, NotAllowed: as they say.
+    """
     token = await services.auth.token(request, "An upload")
+    channel = await services.shelf.channel(check_channel_name(announced.channel))
     if channel is None:
         raise ChannelMissing(announced.channel)
     naming = Naming.LEGACY if channel.settings.legacy == "allow" else Naming.STRICT
@@ -56,17 +68,17 @@ async def accept(request: web.Request, services: Services, announced: Announced)
     for label in announced.labels:
         check_label(label)
     services.auth.require(token, Verb.UPLOAD, channel.name, announced.labels, package)
-    check_announced(request, services.instance.settings.server.max_upload_bytes)
-    await send_continue(request)
+    sha256, md5 = announced.sha256.lower(), announced.md5.lower()
+    check_asserted(sha256, md5)
     return Upload(
         channel=channel.name,
         filename=announced.filename,
         labels=announced.labels,
         actor=services.auth.actor(request, token),
+        naming=naming,
         subdir=announced.subdir,
-        sha256=announced.sha256.lower(),
-        md5=announced.md5.lower(),
-        expected_bytes=request.content_length or 0,
+        sha256=sha256,
+        md5=md5,
     )
 
 
@@ -81,11 +93,16 @@ async def take(request: web.Request, services: Services, announced: Announced) -
 async def ingest(services: Services, upload: Upload, chunks: AsyncIterator[bytes]) -> Added:
     """Take the bytes of an accepted upload in."""
     added = await services.instance.intake.ingest(upload, chunks)
+    note(services, added)
+    return added
+
+
+def note(services: Services, added: Added) -> None:
+    """Count what became of an upload, and wake the indexer if there is something to publish."""
     services.metrics.uploads.labels(added.outcome).inc()
     if added.revision:
         services.metrics.uploaded_bytes.inc(added.file.size)
         services.wake()
-    return added
 
 
 def status_of(added: Added) -> int:

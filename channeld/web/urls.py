@@ -57,6 +57,7 @@ CHANNEL_DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
 SUBDIR_DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "current_repodata.json": JSON,
+        "current_repodata.json.zst": ZSTD,
         "patch_instructions.json": JSON,
         "repodata.json": JSON,
         "repodata.json.zst": ZSTD,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from channeld.catalog import files
+from channeld.catalog import bulk, files
 from channeld.catalog.database import Database
 from channeld.catalog.files import Added, Artifact
 from channeld.catalog.rejections import FileConflict
@@ -65,3 +65,26 @@ async def test_one_artifact_into_many_channels_is_stored_once(database: Database
     assert {one.outcome for one in added} == {"created"}
     assert len({one.file.artifact_id for one in added}) == 1
     assert (len(dump(database)["files"]), len(dump(database)["artifacts"])) == (16, 1)
+
+
+async def test_two_imports_of_the_same_artifacts_in_opposite_order_both_get_through(
+    database: Database,
+) -> None:
+    """Each would wait for a row that the other has inserted, were the rows not inserted in one order."""
+    packages = [artifact(f"p{number:03}") for number in range(200)]
+
+    async def take(channel: str, arriving: list[Artifact]) -> list[bulk.Landing]:
+        arrivals = [bulk.Arrival(package) for package in arriving]
+        return await database.write(
+            lambda c: bulk.add_many(c, channel, arrivals, ["main"], actor(), bulk.Marking.WHOLE)
+        )
+
+    for number in range(5):
+        names = [f"{side}-{number}" for side in ("left", "right")]
+        for name in names:
+            make_channel(database, name)
+        fresh = [artifact(package.name, content=str(number)) for package in packages]
+
+        landed = await asyncio.gather(take(names[0], fresh), take(names[1], fresh[::-1]))
+
+        assert [{*one} for one in landed] == [{"created"}, {"created"}]

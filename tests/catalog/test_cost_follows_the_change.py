@@ -10,9 +10,21 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, event
 
-from channeld.catalog import audit, channels, files, newest, packagerows, selection, tagging, tokens, views
+from channeld.catalog import (
+    audit,
+    channels,
+    files,
+    listing,
+    newest,
+    packagerows,
+    selection,
+    tagging,
+    tokens,
+    views,
+)
 from channeld.catalog.database import Database
 from channeld.catalog.labels import get as get_label
+from channeld.catalog.listing import Wanted
 from channeld.catalog.selection import Selection
 from tests.support.bulk import fill
 from tests.support.catalog import NOW, actor, add, artifact, make_channel, take_lease, view_key
@@ -27,9 +39,9 @@ def test_a_whole_view_is_read_a_few_rows_at_a_time(
     make_channel(database)
     fill(database, 2000, record=b"x" * 4096)
     cursors: list[object] = []
-    event.listen(database.read_engine, "before_cursor_execute", lambda *args: cursors.append(args[1]))
 
     with database.snapshot() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *args: cursors.append(args[1]))
         key = view_key(connection)
         tracemalloc.start()
         count = sum(1 for _ in views.view_rows(connection, key))
@@ -95,6 +107,10 @@ ASKED: list[Callable[[Connection], object]] = [
     flip,
     lambda c: audit.newest(c, channel="chan"),
     lambda c: selection.select(c, channels.get(c, "chan"), Selection(name="alpha", version="1.0")),
+    lambda c: selection.select(c, channels.get(c, "chan"), Selection(name="alpha", label="main")),
+    lambda c: selection.select(c, channels.get(c, "chan"), Selection(filename=ALPHA.filename)),
+    lambda c: listing.page(c, channels.get(c, "chan"), Wanted(filename=ALPHA.filename, label="main"), 10),
+    lambda c: listing.page(c, channels.get(c, "chan"), Wanted(name="alpha"), 10),
     lambda c: packagerows.names(c, view_key(c), "p000001", 10),
     lambda c: tokens.find_valid(c, f"cd-{'a' * 12}-{'b' * 32}", NOW),
     lambda c: files.add(c, "chan", artifact("beta"), ["main", "new"], actor()),

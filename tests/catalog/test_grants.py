@@ -65,8 +65,22 @@ def test_what_could_be_allowed_is_asked_before_all_is_known() -> None:
 @pytest.mark.parametrize(
     ("held", "verb", "channel", "label", "package", "sentence"),
     [
-        ([], Verb.UPLOAD, "chan", None, None, "This needs a token with the right 'upload' on the channel 'chan'."),
-        ([NUMPY], Verb.UPLOAD, "chan", "dev", "numpy", "This needs a token with the right 'upload' on the channel 'chan'."),
+        (
+            [],
+            Verb.UPLOAD,
+            "chan",
+            None,
+            None,
+            "This needs a token with the right 'upload' on the channel 'chan'.",
+        ),
+        (
+            [NUMPY],
+            Verb.UPLOAD,
+            "chan",
+            "dev",
+            "numpy",
+            "This needs a token with the right 'upload' on the channel 'chan'.",
+        ),
         (
             [NUMPY],
             Verb.UPLOAD,
@@ -91,9 +105,16 @@ def test_what_could_be_allowed_is_asked_before_all_is_known() -> None:
             "scipy",
             "The token's right 'upload' on the channel 'team-a' does not extend to the package 'scipy'.",
         ),
-        ([NUMPY], Verb.ADMIN, None, None, None, "This needs a token with the right 'admin' on the server as a whole."),
+        (
+            [NUMPY],
+            Verb.ADMIN,
+            None,
+            None,
+            None,
+            "This needs a token with the right 'admin' on the server as a whole.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_is_said_in_a_sentence(
     held: list[Grant], verb: Verb, channel: str | None, label: str | None, package: str | None, sentence: str
 ) -> None:

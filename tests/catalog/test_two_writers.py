@@ -121,6 +121,22 @@ def test_without_a_lease_nothing_is_published(database: Database) -> None:
     assert dump(database) == before
 
 
+def test_a_stale_epoch_cannot_call_a_view_unchanged_either(database: Database) -> None:
+    """It would delete the marks of a change that the new holder has not rendered."""
+    make_channel(database)
+    add(database, artifact("alpha"))
+    old, work = take(database, "indexer-1", NOW), work_of(database)
+    take(database, "indexer-2", NOW + 2000)
+    assert old is not None
+    before = dump(database)
+
+    with pytest.raises(FlipRefused):
+        database.write_now(
+            lambda c: views.flip(c, work, [], old.epoch, NOW, unchanged=[one.key for one in work.views])
+        )
+    assert dump(database) == before
+
+
 def test_of_two_first_flips_at_once_one_is_made(database: Database) -> None:
     make_channel(database)
     lease = take_lease(database)

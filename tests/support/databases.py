@@ -24,7 +24,7 @@ __all__ = ["backend", "database", "database_url", "empty_database_url", "postgre
 
 
 class PostgresServer:
-    """A running server with one migrated database."""
+    """A running server with one migrated database, which stays open: connecting takes longer than most tests."""
 
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
@@ -33,9 +33,8 @@ class PostgresServer:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             self._run("postgres", f"ALTER SYSTEM SET {setting} = off")
         self._run("postgres", "SELECT pg_reload_conf()")
-        migrated = open_database(self._url_of("channeld"))
-        schema.upgrade(migrated)
-        migrated.close()
+        self.database = open_database(self._url_of("channeld"))
+        schema.upgrade(self.database)
 
     def _url_of(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
@@ -50,13 +49,14 @@ class PostgresServer:
 
     def migrated(self) -> str:
         """Return the URL of the migrated database, emptied of what the test before left in it."""
-        self._run(
-            "channeld",
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+        self.database.write_now(
+            lambda c: [c.execute(table.delete()) for table in reversed(metadata.sorted_tables)]
         )
         return self._url_of("channeld")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.database.close()
 
     @contextmanager
     def empty(self) -> Iterator[str]:
@@ -78,7 +78,9 @@ def postgres_server() -> Iterator[PostgresServer]:
         # not in pytest's own folder: as root, the server runs as another user, who has to get there
         folder = tempfile.mkdtemp(prefix="channeld-postgres-")
         server = get_server(folder, cleanup_mode="delete")
-        yield PostgresServer(server.get_uri())
+        running = PostgresServer(server.get_uri())
+        yield running
+        running.close()
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,8 +124,12 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, backend: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A migrated catalog, open; once on SQLite, once on PostgreSQL."""
+    if backend == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        yield server.database
+        return
     opened = open_database(database_url)
     yield opened
     opened.close()

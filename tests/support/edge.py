@@ -75,3 +75,10 @@ def divided(raw: bytes) -> Answer:
     assert len(fields) == len(lines), "a field came twice"
     kept = {name: value for name, value in fields.items() if name.lower() not in _PASSING}
     return Answer(int(status.split(" ")[1]), kept, body)
+
+
+async def say(port: int, request: bytes) -> Answer:
+    """Send these very bytes and return the whole answer; the request says ``Connection: close``."""
+    async with connected(port) as (reader, writer):
+        writer.write(request)
+        return divided(await reader.read())

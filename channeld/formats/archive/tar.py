@@ -114,9 +114,8 @@ class TarReader:
         extended = _NOTHING
         pending: set[bytes] = set()
         while True:
-            self._skip(self._unread + self._padding)
-            position = self._base + self._at
-            block = self._take(BLOCK)
+            block = self._next_block()
+            position = self._position - BLOCK
             if block == _ZEROS:
                 break
             kind, header = _parse(block, position)
@@ -174,6 +173,16 @@ class TarReader:
     @property
     def _position(self) -> int:
         return self._base + self._at
+
+    def _next_block(self) -> bytes:
+        """Pass over what is left of the member at hand, and take the block behind it."""
+        left = self._unread + self._padding
+        end = self._at + left + BLOCK
+        if end > len(self._buffer):
+            self._skip(left)
+            return self._take(BLOCK)
+        self._at = end
+        return self._buffer[end - BLOCK : end]
 
     def _take(self, count: int) -> bytes:
         end = self._at + count

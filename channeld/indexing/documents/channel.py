@@ -6,13 +6,14 @@ made anew when it is rendered for the first time, or when a whole subdir is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection
 
-from channeld.catalog import packagerows
+from channeld.catalog import labelcontents, packagerows
+from channeld.catalog.packagerows import PackageDetails, PackageFile
 from channeld.catalog.views import ViewKey, ViewWork
 from channeld.formats.archive.facts import ChannelFacts
 from channeld.formats.channeldata import (
@@ -24,62 +25,62 @@ from channeld.formats.channeldata import (
 from channeld.formats.layout import canonical_json, entry
 from channeld.indexing.documents import layouts
 from channeld.indexing.documents.names import CHANNELDATA
-from channeld.indexing.paging import Cutter
+from channeld.indexing.rebuild import Pages, readable_table
 from channeld.indexing.render import Render
 
-_NAMES_AT_ONCE: Final = 500
+_NAMES_AT_ONCE: Final = 200
 _PACKAGES: Final = CHANNELDATA_SECTIONS[0]
 
 
-def render_channeldata(
+def edit_channeldata(
     render: Render, connection: Connection, key: ViewKey, works: Iterable[ViewWork], subdirs: Iterable[str]
 ) -> None:
-    """Bring the document up to date with the changes of the label's views."""
-    works = list(works)
-    whole = not render.has_documents(key) or any(work.filenames is None for work in works)
-    if whole:
-        _rebuild(render, connection, key, subdirs)
-        return
-    names = sorted({name for work in works for name in work.names})
-    changes = {name: _line(connection, key, name) for name in names}
+    """Bring the document up to date with the changes of the label's views; raises ``PieceDamaged``."""
+    changes: dict[str, bytes | None] = {name: None for work in works for name in work.names}
+    changes.update(channeldata_lines(connection, key, sorted(changes)))
     render.edit_document(key, CHANNELDATA, {_PACKAGES: changes}, layouts.channeldata(subdirs))
 
 
-def _rebuild(render: Render, connection: Connection, key: ViewKey, subdirs: Iterable[str]) -> None:
-    render.forget(key)
-    cutter = Cutter(render.engine.page_size)
-    drafts = []
-    last = ""
-    while names := packagerows.names(connection, key, last, _NAMES_AT_ONCE):
-        for name in names:
-            line = _line(connection, key, name)
-            if line is not None and (draft := cutter.add(name, line)) is not None:
-                drafts.append(render.press.put(draft, render.engine.levels.quick))
-        last = names[-1]
-    if (draft := cutter.finish()) is not None:
-        drafts.append(render.press.put(draft, render.engine.levels.quick))
-    render.put_pressed(key, CHANNELDATA, {_PACKAGES: drafts}, layouts.channeldata(subdirs))
+def rebuild_channeldata(render: Render, connection: Connection, key: ViewKey, subdirs: Iterable[str]) -> None:
+    """Make the document from the catalog alone."""
+    pages = Pages(render, readable_table(render, key, CHANNELDATA))
+    for name, line in channeldata_lines(
+        connection, key, labelcontents.names_of_label(connection, key.label_id)
+    ):
+        pages.add(_PACKAGES, name, line)
+    render.put_document(key, CHANNELDATA, pages.finish(), layouts.channeldata(subdirs))
 
 
-def _line(connection: Connection, key: ViewKey, name: str) -> bytes | None:
-    """Return the entry of a package, or None when the label shows nothing of it."""
-    files = packagerows.shown_files(connection, key, name)
-    if not files:
-        return None
+def channeldata_lines(
+    connection: Connection, key: ViewKey, names: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the entry of each package of which the label shows something, in the order of the names."""
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        shown = labelcontents.shown_files(connection, key, names[start : start + _NAMES_AT_ONCE])
+        chosen = {name: _references(files) for name, files in shown.items()}
+        ids = [artifact_id for found in chosen.values() for artifact_id in found]
+        details = dict(packagerows.details(connection, ids))
+        for name in sorted(chosen):
+            references = [
+                ReferenceFile(subdir, *_read(details[artifact_id]))
+                for artifact_id, subdir in chosen[name].items()
+                if artifact_id in details
+            ]
+            if references:
+                yield name, entry(name, canonical_json(package_entry(references)))
+
+
+def _references(files: Sequence[PackageFile]) -> dict[int, str]:
+    """Choose the files that speak for their package, as artifact id → subdir."""
     chosen = set(
         reference_files(
             (file.subdir, file.filename, {"version": file.version, "timestamp": file.timestamp_ms})
             for file in files
         )
     )
-    subdir_of = {file.artifact_id: file.subdir for file in files if (file.subdir, file.filename) in chosen}
-    references = [
-        ReferenceFile(subdir_of[artifact_id], *_read(details))
-        for artifact_id, details in packagerows.details(connection, subdir_of)
-    ]
-    return entry(name, canonical_json(package_entry(references)))
+    return {file.artifact_id: file.subdir for file in files if (file.subdir, file.filename) in chosen}
 
 
-def _read(details: packagerows.PackageDetails) -> tuple[dict[str, Any], dict[str, Any], ChannelFacts]:
+def _read(details: PackageDetails) -> tuple[dict[str, Any], dict[str, Any], ChannelFacts]:
     facts = ChannelFacts(**orjson.loads(details.facts))
     return orjson.loads(details.record), orjson.loads(details.run_exports), facts

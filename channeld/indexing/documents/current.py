@@ -1,8 +1,8 @@
-"""``current_repodata.json``: what the classic solver of conda reads first, drawn from the view's own records.
+"""``current_repodata.json`` of a small view: drawn in the same render as its repodata.json.
 
-It depends on all names of a subdir at once, so its cost follows the view. A small view has it in the same generation
-as its repodata.json; a large one gets it behind the publish path, at most every so often, and until then keeps the one
-it has. Clients that miss something in it read repodata.json next.
+The document depends on all names of a subdir at once, so its cost follows the view. A large view gets it behind the
+publish path (see ``indexing.refresh``), and until then keeps the one it has. Clients that miss something in it read
+repodata.json next.
 """
 
 from __future__ import annotations
@@ -13,69 +13,65 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from channeld.catalog.views import ViewKey, view_rows
+from channeld.catalog.views import ViewKey, ViewRow, view_rows
 from channeld.formats.current import CURRENT_SECTIONS, current_record, current_repodata
 from channeld.formats.layout import canonical_json, entry
 from channeld.formats.relations import ChannelRelations
 from channeld.indexing.documents import layouts
-from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CURRENT
-from channeld.indexing.documents.records import REMOVED, record_json
-from channeld.indexing.paging import split
-from channeld.indexing.rebuild import count_rows
+from channeld.indexing.documents.records import REMOVED, record_of
+from channeld.indexing.generation import Paged
+from channeld.indexing.packs import PieceDamaged
+from channeld.indexing.press import load_page
+from channeld.indexing.rebuild import Pages, readable_table
 from channeld.indexing.render import Render
 
-#: Files of a view up to which the document is part of the publish path; 2,000 records take about 40 ms.
-SMALL: Final = 2000
+#: Files of a view up to which the document is part of the publish path; 1,000 records take about 20 ms.
+SMALL: Final = 1000
 
-
-def render_small(render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations) -> None:
-    """Render the document of a view that is small enough to do it at once; otherwise leave it as it is."""
-    if count_rows(connection, key) <= SMALL:
-        render_current(render, connection, key, relations)
+Records = Mapping[str, dict[str, dict[str, Any]]]
 
 
 def render_current(render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations) -> None:
-    """Render the document from the records that the view shows."""
+    """Draw the document from the records that the view shows now."""
+    rows = list(view_rows(connection, key))
+    pages = Pages(render, readable_table(render, key, CURRENT))
+    for section, filename, line in _lines(_records(rows)):
+        pages.add(section, filename, line)
+    for row in rows:
+        if key.lists_removed and not row.shown:
+            pages.add(REMOVED, row.filename, orjson.dumps(row.filename))
+    render.put_document(key, CURRENT, pages.finish(), layouts.repodata(key, relations))
+
+
+def _records(rows: list[ViewRow]) -> Records:
     records: dict[str, dict[str, dict[str, Any]]] = {section: {} for section in CURRENT_SECTIONS}
-    removed = []
-    for row in view_rows(connection, key):
-        if not row.shown:
-            removed.append(row.filename)
-        elif row.section in records:
-            records[row.section][row.filename] = orjson.loads(record_json(row))
+    for row in rows:
+        if row.shown and row.section in records:
+            records[row.section][row.filename] = record_of(row)
+    return records
+
+
+def _lines(records: Records) -> Iterator[tuple[str, str, bytes]]:
     kept = current_repodata({section: found.items() for section, found in records.items()})
-    wanted: dict[str, dict[str, bytes]] = {
-        section: dict(_entries(found, kept, records["packages"])) for section, found in records.items()
-    }
-    if key.lists_removed:
-        wanted[REMOVED] = {filename: orjson.dumps(filename) for filename in removed}
-    replace_document(render, key, CURRENT, wanted, layouts.repodata(key, relations))
+    for section, found in records.items():
+        for filename in sorted(found.keys() & kept):
+            yield section, filename, line(filename, found[filename], records["packages"])
 
 
-def _entries(
-    records: Mapping[str, dict[str, Any]], kept: set[str], tar_bz2: Mapping[str, dict[str, Any]]
-) -> Iterator[tuple[str, bytes]]:
-    for filename in records.keys() & kept:
-        twin = tar_bz2.get(filename.removesuffix(".conda") + ".tar.bz2")
-        record = current_record(records[filename], twin if filename.endswith(".conda") else None)
-        yield filename, entry(filename, canonical_json(record))
+def line(filename: str, record: dict[str, Any], tar_bz2: Mapping[str, dict[str, Any]]) -> bytes:
+    """Write the entry of a kept file, given the records of all ``.tar.bz2`` files, its twin among them."""
+    twin = tar_bz2.get(filename.removesuffix(".conda") + ".tar.bz2") if filename.endswith(".conda") else None
+    return entry(filename, canonical_json(current_record(record, twin)))
 
 
-def replace_document(
-    render: Render,
-    key: ViewKey,
-    name: str,
-    wanted: Mapping[str, Mapping[str, bytes]],
-    layout: LayoutOf,
-) -> None:
-    """Make a paged document hold exactly these entries; pages whose entries are the same stay as they are."""
-    changes: dict[str, dict[str, bytes | None]] = {
-        section: dict(entries) for section, entries in wanted.items()
-    }
-    table = render.table_of(key, name)
-    for section in table.names if table else ():
-        for page in table.section(section) if table else ():
-            for old, _ in split(render.press.load(page)):
-                changes.setdefault(section, {}).setdefault(old, None)
-    render.edit_document(key, name, changes, layout)
+def keep_current_if_whole(render: Render, key: ViewKey) -> None:
+    """Leave a damaged document of a large view out of the next generation: it is made behind the publish path."""
+    document = render.old(key, CURRENT)
+    if isinstance(document, Paged):
+        render.engine.tables.forget(document.table)
+        try:
+            for page in render.engine.tables.get(document.table).pages():
+                load_page(render.engine.packs, page)
+        except PieceDamaged:
+            render.drop(key, CURRENT)

@@ -29,8 +29,10 @@ async def put(request: web.Request) -> web.Response:
         sha256=request.headers.get("X-Checksum-Sha256", ""),
         md5=request.headers.get("X-Checksum-Md5", ""),
     )
-    added = await take(request, request.app[SERVICES], announced)
+    services = request.app[SERVICES]
+    added = await take(request, services, announced)
+    uri = services.origins.public_url(request) + resource.path
     return web.json_response(
-        {"uri": str(request.url), "checksums": {"sha256": added.file.sha256, "md5": added.file.md5}},
+        {"uri": uri, "checksums": {"sha256": added.file.sha256, "md5": added.file.md5}},
         status=status_of(added),
     )

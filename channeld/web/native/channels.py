@@ -139,9 +139,7 @@ async def configure(call: Call, channel: str, body: ChannelChanges) -> Reply:
 
 async def delete(call: Call, channel: str, query: Deletion) -> Reply:
     call.require(Verb.ADMIN, channel)
-    await call.write(
-        lambda connection: channels.delete(connection, channel, call.actor, force=query.force)
-    )
+    await call.write(lambda connection: channels.delete(connection, channel, call.actor, force=query.force))
     return Reply(status=204)
 
 
@@ -164,9 +162,7 @@ ROUTES = (
         refusals=(BadName, ReservedChannelName, BadSettingValue, ChannelExists),
         headers=(REASON,),
     ),
-    Route(
-        "GET", "/channels/{channel}", "Show a channel", get, (Answer(200, "The channel.", ChannelState),)
-    ),
+    Route("GET", "/channels/{channel}", "Show a channel", get, (Answer(200, "The channel.", ChannelState),)),
     Route(
         "PATCH",
         "/channels/{channel}",

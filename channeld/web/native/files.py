@@ -54,7 +54,9 @@ class LabelPlace:
     label: Annotated[str, "The label."]
     live: Annotated[bool, "Whether the published index of the label lists the file."]
     pending: Annotated[bool, "Whether a change of the file there waits to be published."]
-    revision: Annotated[int, "The revision of the channel that the published index shows; 0 before the first."]
+    revision: Annotated[
+        int, "The revision of the channel that the published index shows; 0 before the first."
+    ]
     generation: Annotated[int, "The number of that index; 0 before the first."]
     indexed: Annotated[str, "When the file first came into the label's index (CEP 47)."]
     url: Annotated[str, "Where it is downloaded."]

@@ -14,10 +14,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_type_hints
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from sqlalchemy import Connection
 
 from channeld.catalog.audit import Actor
@@ -25,17 +25,26 @@ from channeld.catalog.grants import Verb
 from channeld.catalog.tokens import Token
 from channeld.errors import ChanneldError
 from channeld.web.keys import Services
+from channeld.web.urls import Kind, Resource
 
 T = TypeVar("T")
 
 PREFIX: Final = "/api/v1"
 
-_PLACE: Final = re.compile(r"\{([a-z0-9]+)\}")
+_PLACE: Final = re.compile(r"\{([a-z]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A body that has been written already."""
+
+    data: bytes
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers: ``value`` is an instance of a declared class, written as JSON, or None for no body."""
+    """What a handler answers: an instance of a declared class, which becomes JSON, a body as it is, or None."""
 
     value: Any = None
     status: int = 200
@@ -45,10 +54,15 @@ class Reply:
         """Write it for aiohttp."""
         if self.value is None:
             return web.Response(status=self.status, headers=self.headers)
-        body = orjson.dumps(self.value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return web.Response(
-            status=self.status, body=body, headers=self.headers, content_type="application/json"
-        )
+        written = self.value if isinstance(self.value, Written) else written_json(self.value)
+        fields = {hdrs.CONTENT_TYPE: written.content_type, **self.headers}
+        return web.Response(status=self.status, body=written.data, headers=fields)
+
+
+def written_json(value: Any) -> Written:
+    """Write a value as JSON that people can read as well."""
+    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return Written(data, "application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,17 @@ class Call:
     def now_ms(self) -> int:
         return self.services.clock.now_ms()
 
+    async def optional_token(self) -> Token | None:
+        """Return the token that came, if one did; raises ``TokenInvalid`` for one that is not valid."""
+        if hdrs.AUTHORIZATION in self.request.headers or "X-API-Key" in self.request.headers:
+            return await self.services.auth.token(self.request, "This")
+        return None
+
+    def file_url(self, channel: str, label: str, subdir: str, filename: str) -> str:
+        """Say where a file is downloaded."""
+        resource = Resource(Kind.ARTIFACT, None, channel, None, label, subdir, filename)
+        return self.services.origins.public_url(self.request) + resource.path
+
     def require(self, verb: Verb, channel: str | None, label: str | None = None) -> None:
         """Make sure that the token reaches as far as an action; raises ``NotAllowed``."""
         self.services.auth.require(self.token, verb, channel, (label,))
@@ -92,11 +117,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a route answers when all is well. ``kind`` is a declared class, or None for no body."""
+    """One way in which a route answers when all is well.
+
+    ``kind`` is a declared class, the media type of a body of another sort, or None for no body.
+    """
 
     status: int
     text: str
-    kind: type[Any] | None = None
+    kind: type[Any] | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +149,9 @@ class Route:
     summary: str
     handler: Handler
     answers: tuple[Answer, ...]
-    #: The right that its token needs; None where everybody may ask, if only about what everybody may read.
-    right: Verb | None = None
+    #: The right that its token needs, "" for any valid one; None where everybody may ask, if only about what
+    #: everybody may read.
+    right: Verb | Literal[""] | None = None
     #: More about it, for the documentation.
     text: str = ""
     #: What it refuses, beyond what follows from its path, its body and its right.

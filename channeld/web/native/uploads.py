@@ -28,7 +28,9 @@ class UploadQuery:
     """What is said of an upload beside its bytes."""
 
     label: Annotated[
-        tuple[str, ...], "A label that it gets; several are given one by one. `main` if there is none.", Length(128)
+        tuple[str, ...],
+        "A label that it gets; several are given one by one. `main` if there is none.",
+        Length(128),
     ] = ("main",)
     subdir: Annotated[str, "The subdir that its metadata must name.", Length(32)] = ""
     sha256: Annotated[str, "The SHA-256 that its bytes must have, hex.", Length(64)] = ""
@@ -73,7 +75,9 @@ async def put(call: Call, channel: str, filename: str, query: UploadQuery) -> Re
     if seconds or not added.revision:
         live = await wait_until_live(call.services, added.file.channel_id, revision, seconds)
     headers = {"Preference-Applied": f"wait={seconds:g}"} if seconds else {}
-    labels = await call.read(lambda connection: selection.label_names_of(connection, added.file.id))
+    labels = sorted(announced.labels)
+    if added.outcome != "created":
+        labels = await call.read(lambda connection: selection.label_names_of(connection, added.file.id))
     value = _uploaded(call, channel, added, labels, announced.labels[0], revision, live=live)
     return Reply(value, status_of(added), headers)
 

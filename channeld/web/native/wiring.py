@@ -12,7 +12,6 @@ from multidict import MultiDict
 
 from channeld.cachepolicy import NO_STORE
 from channeld.errors import ChanneldError
-from channeld.web.auth import ACTIONS
 from channeld.web.bodies import check_announced, defer_continue, read_body, send_continue
 from channeld.web.errors import problem, speaks
 from channeld.web.keys import SERVICES
@@ -46,6 +45,7 @@ def add(router: web.UrlDispatcher, routes: Iterable[Route]) -> None:
             if route.method == hdrs.METH_GET:
                 resource.add_route(hdrs.METH_HEAD, handler)
         resource.add_route(hdrs.METH_ANY, _refuser([route.method for route in ways]))
+    router.add_route(hdrs.METH_ANY, f"{PREFIX}/{{rest:.+}}", _nothing, expect_handler=defer_continue)
 
 
 def _pattern(path: str, route: Route) -> str:
@@ -55,18 +55,24 @@ def _pattern(path: str, route: Route) -> str:
     return path
 
 
+def without_store(error: ChanneldError, status: int) -> web.Response:
+    """Render an error; unlike one about a channel's documents it must not be kept, not even a 404."""
+    response = problem(error, status)
+    response.headers[hdrs.CACHE_CONTROL] = NO_STORE
+    return response
+
+
 def _refuser(methods: list[str]) -> Any:
+    @speaks(without_store)
     async def refuse(request: web.Request) -> web.StreamResponse:
         raise web.HTTPMethodNotAllowed(request.method, methods)
 
     return refuse
 
 
-def without_store(error: ChanneldError, status: int) -> web.Response:
-    """Render an error; unlike one about a channel's documents it must not be kept, not even a 404."""
-    response = problem(error, status)
-    response.headers[hdrs.CACHE_CONTROL] = NO_STORE
-    return response
+@speaks(without_store)
+async def _nothing(request: web.Request) -> web.StreamResponse:
+    raise NothingHere(request.rel_url.raw_path)
 
 
 def _handler(route: Route) -> Any:
@@ -75,7 +81,7 @@ def _handler(route: Route) -> Any:
         services = request.app[SERVICES]
         holder = None
         if route.right is not None:
-            holder = await services.auth.token(request, ACTIONS[route.right])
+            holder = await services.auth.token(request, f"{request.method} {request.rel_url.raw_path}")
         arguments: dict[str, Any] = {**request.match_info}
         if any("\0" in text for text in arguments.values()):
             raise NothingHere(request.rel_url.raw_path)
@@ -85,15 +91,15 @@ def _handler(route: Route) -> Any:
         elif query:
             read_query(_Nothing, query)
         if route.body is not None:
-            arguments["body"] = read(route.body, await _json_of(request))
+            arguments["body"] = read(route.body, await json_of(request))
         reply = await route.handler(Call(request, services, holder), **arguments)
         return reply.response()
 
     return handle
 
 
-async def _json_of(request: web.Request) -> object:
-    """Read the JSON object of a request."""
+async def json_of(request: web.Request) -> dict[str, Any]:
+    """Read the JSON object that is the body of a request; raises ``BadBody``."""
     check_announced(request, BODY_LIMIT)
     await send_continue(request)
     data = b"".join([chunk async for chunk in read_body(request, BODY_LIMIT, _STALL_SECONDS)])

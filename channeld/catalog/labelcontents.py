@@ -1,0 +1,78 @@
+"""What is in a label, many packages at a time: for renderings that go through all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from channeld.catalog import tables as t
+from channeld.catalog.packagerows import PackageFile
+from channeld.catalog.views import ViewKey
+
+
+def files_of_names(connection: Connection, key: ViewKey) -> dict[str, int]:
+    """Count the file names of each package that carry the label in a view, or did."""
+    query = (
+        sa.select(t.files.c.name, sa.func.count(t.file_labels.c.filename.distinct()).label("files"))
+        .join(t.file_labels, t.file_labels.c.file_id == t.files.c.id)
+        .where(t.file_labels.c.label_id == key.label_id, t.file_labels.c.subdir == key.subdir)
+        .group_by(t.files.c.name)
+    )
+    return {row.name: row.files for row in connection.execute(query)}
+
+
+def is_small(connection: Connection, key: ViewKey, most: int) -> bool:
+    """Tell whether no more than so many files carry the label in a view, or did; quick for a large one too."""
+    table = t.file_labels
+    some = sa.select(sa.literal(1)).where(table.c.label_id == key.label_id, table.c.subdir == key.subdir)
+    query = sa.select(sa.func.count()).select_from(some.limit(most + 1).subquery())
+    return int(connection.execute(query).scalar_one()) <= most
+
+
+def names_of_label(connection: Connection, label_id: int) -> list[str]:
+    """List the packages of which a file carries the label, or did, in any subdir; sorted."""
+    query = (
+        sa.select(t.files.c.name)
+        .join(t.file_labels, t.file_labels.c.file_id == t.files.c.id)
+        .where(t.file_labels.c.label_id == label_id)
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> dict[str, list[PackageFile]]:
+    """List the files of some packages that the label's views show; of several candidates the newest.
+
+    Packages of which nothing is shown are not in the answer.
+    """
+    query = (
+        sa.select(
+            t.files.c.name,
+            t.files.c.artifact_id,
+            t.files.c.subdir,
+            t.files.c.filename,
+            t.artifacts.c.version,
+            t.artifacts.c.timestamp_ms,
+            t.files.c.id,
+        )
+        .join(t.file_labels, t.file_labels.c.file_id == t.files.c.id)
+        .join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
+        .where(
+            t.files.c.channel_id == key.channel_id,
+            t.files.c.name.in_(names),
+            t.files.c.deleted_ms.is_(None),
+            t.file_labels.c.label_id == key.label_id,
+            t.file_labels.c.active,
+        )
+    )
+    if not key.shows_broken:
+        query = query.where(~t.files.c.broken)
+    newest: dict[str, dict[tuple[str, str], PackageFile]] = {}
+    for name, artifact_id, subdir, filename, version, timestamp_ms, _ in sorted(
+        connection.execute(query).all(), key=lambda row: row[-1]
+    ):
+        file = PackageFile(artifact_id, subdir, filename, version, timestamp_ms)
+        newest.setdefault(name, {})[subdir, filename] = file
+    return {name: list(files.values()) for name, files in newest.items()}

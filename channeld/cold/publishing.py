@@ -1,0 +1,65 @@
+"""Publishing a folder's own instance: everything at once and now, since nobody else waits for this process.
+
+A server draws current_repodata.json of a large view behind its publish path, and sweeps when there is time. Here both
+are done before the run ends, so that the documents of a run agree and the state does not grow.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection
+
+from channeld.catalog import channels, labels
+from channeld.catalog.channels import MAIN
+from channeld.indexing.refresh import Refresher
+from channeld.indexing.sweeping import Retention, Sweeper
+from channeld.instance import Instance
+
+#: Nobody reads old generations of a folder: what is served are its files.
+_RETENTION: Final = Retention(generations=1, shards=1, frame_bytes=0, grace=0)
+
+
+def publish(instance: Instance) -> None:
+    """Publish what is dirty, and draw and sweep what follows from that.
+
+    Raises:
+        Unavailable: disk or database, or stored pieces that are damaged.
+    """
+    publisher = instance.publisher
+    if publisher.publish_all():
+        refresher = Refresher(
+            instance.database, publisher.engine, instance.clock, every_seconds=0, rest=_without_rest
+        )
+        while (stale := refresher.find()) is not None:
+            publisher.adopt(refresher.draw(stale))
+        sweeper = Sweeper(
+            instance.database,
+            instance.packs,
+            instance.assembly,
+            publisher.leadership,
+            instance.clock,
+            _RETENTION,
+        )
+        sweeper.sweep()
+
+
+def publish_anew(instance: Instance, channel_name: str) -> None:
+    """Render everything from the catalog alone, and publish it.
+
+    Raises:
+        Unavailable: disk or database.
+    """
+    instance.database.write_now(partial(_mark_all, channel_name=channel_name, now_ms=instance.clock.now_ms()))
+    publish(instance)
+
+
+def _mark_all(connection: Connection, channel_name: str, now_ms: int) -> None:
+    channel = channels.get(connection, channel_name)
+    label = labels.get(connection, channel, MAIN)
+    labels.mark_whole(connection, channel, label, channels.next_revision(connection, channel), now_ms)
+
+
+def _without_rest(_seconds: float) -> None:
+    return

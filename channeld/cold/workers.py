@@ -1,0 +1,128 @@
+"""Worker processes: one for each core, fed with jobs through a pipe each.
+
+Own code, because an executor of the standard library starts threads that make forking unsafe, and leaves its processes
+behind when this one is killed. Here a worker sees its pipe close, and ends. Jobs wait in the pipes, two to a worker, so
+that none is idle while this process is busy with results; nothing else is held in memory.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from typing import ClassVar, Final, Generic, TypeVar, cast
+
+from channeld.errors import Unavailable
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+#: Jobs that a worker has been given: one it works on, and one that waits in its pipe.
+_AHEAD: Final = 2
+
+
+@dataclass(eq=False)
+class WorkerDied(Unavailable):
+    """A worker process ended in the middle of its work."""
+
+    advice: ClassVar[str] = (
+        "Look at the system's log: a process may have been killed for want of memory. What was done so far is kept; "
+        "run the command again to go on."
+    )
+
+    def sentence(self) -> str:
+        return "A worker process ended unexpectedly."
+
+
+class Workers(Generic[J, R]):
+    """Runs ``work`` on jobs, in processes that are there from the start. Results come as they get ready.
+
+    Make it before this process has threads: then it forks, which costs nothing; later it has to start new interpreters.
+    Without any process, the jobs are done here.
+    """
+
+    def __init__(self, work: Callable[[J], R], count: int) -> None:
+        self._work = work
+        forks = threading.active_count() == 1
+        context: ForkContext | SpawnContext
+        context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
+        self._connections: list[Connection] = []
+        self._processes = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            inherited = [*self._connections, ours] if forks else []
+            process = context.Process(target=_serve, args=(work, theirs, inherited), daemon=True)
+            process.start()
+            theirs.close()
+            self._connections.append(ours)
+            self._processes.append(process)
+
+    def run(self, jobs: Iterator[J]) -> Iterator[tuple[J, R]]:
+        """Yield each job with its result.
+
+        Raises:
+            WorkerDied: a process ended.
+        """
+        if not self._connections:
+            for job in jobs:
+                yield job, self._work(job)
+            return
+        given: dict[Connection, list[J]] = {connection: [] for connection in self._connections}
+        try:
+            for _ in range(_AHEAD):
+                for connection, waiting in given.items():
+                    self._give(connection, waiting, jobs)
+            while busy := [connection for connection, waiting in given.items() if waiting]:
+                for ready in wait(busy):
+                    connection = cast(Connection, ready)
+                    result = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+                    job = given[connection].pop(0)
+                    self._give(connection, given[connection], jobs)
+                    if isinstance(result, BaseException):
+                        raise result
+                    yield job, result
+        except (EOFError, ConnectionError) as error:
+            raise WorkerDied from error
+
+    @staticmethod
+    def _give(connection: Connection, waiting: list[J], jobs: Iterator[J]) -> None:
+        job = next(jobs, None)
+        if job is not None:
+            connection.send_bytes(pickle.dumps(job, 5))
+            waiting.append(job)
+
+    def close(self) -> None:
+        """End the processes. What they are at is thrown away."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+            process.close()
+
+
+def _serve(work: Callable[[J], R], connection: Connection, inherited: list[Connection]) -> None:
+    """Be a worker, until the other end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for (
+        other
+    ) in inherited:  # the pipes of all others, which would stay open for as long as this process lives
+        other.close()
+    try:
+        while True:
+            job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+            try:
+                result: R | BaseException = work(job)
+            except Exception as error:  # noqa: BLE001 - raised again where the job came from
+                result = error
+            connection.send_bytes(pickle.dumps(result, 5))
+    except (EOFError, ConnectionError):
+        os._exit(0)

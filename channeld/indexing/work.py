@@ -1,0 +1,143 @@
+"""What one publication renders: every dirty view of a channel, and the channel-level view of each label among them.
+
+All of it is read from one snapshot of the catalog, so the documents of a channel agree with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from sqlalchemy import Connection
+
+from channeld.catalog import labelcontents, labels, views
+from channeld.catalog.views import DirtyWork, ViewKey, ViewWork, rows_of_names, view_rows
+from channeld.formats.relations import ChannelRelations
+from channeld.indexing import generation
+from channeld.indexing.documents import shards
+from channeld.indexing.documents.channel import edit_channeldata, rebuild_channeldata
+from channeld.indexing.documents.current import SMALL, keep_current_if_whole, render_current
+from channeld.indexing.documents.names import CHANNEL_LEVEL, CHANNELDATA, SHARDS
+from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
+from channeld.indexing.documents.shards import ShardIndex
+from channeld.indexing.generation import Documents, Whole
+from channeld.indexing.rebuild import rebuild_view
+from channeld.indexing.render import Render, damage_of
+
+#: Changed files of a view from which it is derived anew: that streams, and single changes are all held in memory.
+MANY: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A view's last generation."""
+
+    #: 0 before the first one.
+    number: int
+    documents: Documents = field(default_factory=dict)
+
+
+def render_work(
+    connection: Connection, render: Render, work: DirtyWork, damaged: Collection[ViewKey]
+) -> dict[ViewKey, Before]:
+    """Render all of it; views that are known to be ``damaged`` are derived anew. Returns what each was rendered on.
+
+    Raises:
+        ViewDamaged: a stored piece of a view that was to be edited is not as it was written.
+    """
+    before: dict[ViewKey, Before] = {}
+    for one in work.views:
+        if one.key.subdir != CHANNEL_LEVEL:
+            before[one.key] = _start(connection, render, one.key)
+            whole = one.key in damaged or _is_whole(one, before[one.key].documents)
+            _render_view(connection, render, replace(one, filenames=None) if whole else one)
+    for of_label in _by_label(work):
+        key = replace(of_label[0].key, subdir=CHANNEL_LEVEL)
+        before[key] = _start(connection, render, key)
+        whole = key in damaged or CHANNELDATA not in before[key].documents
+        _render_channel_level(connection, render, key, of_label, whole=whole)
+    return before
+
+
+def _start(connection: Connection, render: Render, key: ViewKey) -> Before:
+    last = views.current(connection, key.label_id, key.subdir)
+    before = Before(last.number, generation.decode(last.documents)) if last else Before(0)
+    render.start(key, before.documents)
+    return before
+
+
+def _is_whole(work: ViewWork, documents: Documents) -> bool:
+    """Tell whether the view is derived anew rather than edited."""
+    needed = {SHARDS, *(document.name for document in RECORD_DOCUMENTS)}
+    return work.filenames is None or len(work.filenames) > MANY or not needed <= documents.keys()
+
+
+def _render_view(connection: Connection, render: Render, work: ViewWork) -> None:
+    key = work.key
+    relations = ChannelRelations(**labels.relations_of(connection, key.label_id))
+    with damage_of(key):
+        if work.filenames is None:
+            rebuild_view(render, connection, key, relations)
+        else:
+            edit_view(render, connection, work, relations)
+        if labelcontents.is_small(connection, key, SMALL):
+            render_current(render, connection, key, relations)
+        elif work.filenames is None:
+            keep_current_if_whole(render, key)
+
+
+def edit_view(render: Render, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
+    """Apply the changed files of a view to its record documents and shards; raises ``PieceDamaged``."""
+    assert work.filenames is not None
+    files = [file_in_view(row) for row in view_rows(connection, work.key, work.filenames)]
+    for document in RECORD_DOCUMENTS:
+        changes: dict[str, dict[str, bytes | None]] = {}
+        for file in files:
+            filename, line = file.row.filename, document.line(work.key, file)
+            for section in document.sections(filename):
+                changes.setdefault(section, {})[filename] = None
+            if line is not None:
+                changes[line[0]][filename] = line[1]
+        render.edit_document(work.key, document.name, changes, document.layout(work.key, relations))
+    _edit_shards(render, connection, work, relations)
+
+
+def _edit_shards(render: Render, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
+    old = render.old(work.key, SHARDS)
+    assert isinstance(old, Whole)
+    known = shards.read_index(render.engine.packs.read(old.place))
+    index = ShardIndex(known, known)
+    found = shards.by_name(rows_of_names(connection, work.key, work.names))
+    for name in sorted(work.names):
+        data = index.replace(name, found.get(name, []), lists_removed=work.key.lists_removed)
+        if data is not None and index.is_new(name):
+            render.put_shard(work.key, data)
+    if index.hashes != known:
+        data = shards.write_index(work.key.subdir, index.hashes, relations, render.now_ms)
+        render.put_whole(work.key, SHARDS, data)
+
+
+def _render_channel_level(
+    connection: Connection, render: Render, key: ViewKey, works: Collection[ViewWork], *, whole: bool
+) -> None:
+    subdirs = _subdirs(connection, works)
+    with damage_of(key):
+        if whole or any(one.filenames is None for one in works):
+            rebuild_channeldata(render, connection, key, subdirs)
+        else:
+            edit_channeldata(render, connection, key, works, subdirs)
+
+
+def _by_label(work: DirtyWork) -> Iterator[list[ViewWork]]:
+    gathered: dict[int, list[ViewWork]] = {}
+    for one in work.views:
+        gathered.setdefault(one.key.label_id, []).append(one)
+    yield from gathered.values()
+
+
+def _subdirs(connection: Connection, works: Collection[ViewWork]) -> set[str]:
+    """Name the subdirs that a label has something in, or had."""
+    label_id = next(iter(works)).key.label_id
+    published = views.published(connection, label_id)
+    return ({view.subdir for view in published} | {work.key.subdir for work in works}) - {CHANNEL_LEVEL}

@@ -1,0 +1,109 @@
+"""The sweep of the blob store: what nobody names any more goes, in small steps beside the uploads.
+
+Three sorts of leftover, each with an age below which it is left alone:
+
+- artifacts whose every file was deleted: as long as generations are kept that show them, since snapshots serve them;
+- bytes that no row names, which a crash between bytes and row leaves: an hour;
+- temporary files that nobody has written to: some hours. The start of the server removes them too.
+
+Calls block; any number of processes may sweep at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection
+
+from channeld.blobs import durable
+from channeld.blobs.local import PREFIXES, LocalBlobs
+from channeld.catalog import sweeping
+from channeld.catalog.database import Database
+from channeld.clock import Clock
+from channeld.intake.keeping import forget_bytes, named_among
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which bytes may lie without a row: from their being kept to the end of the transaction takes
+#: milliseconds, and while the database is away about a minute.
+UNNAMED_SECONDS: Final = 3600.0
+#: Seconds after the last write at which an unfinished upload is over; a silent client is given up much sooner.
+UNFINISHED_SECONDS: Final = 6 * 3600.0
+#: Files that one transaction may remove: uploads wait for it.
+_REMOVED: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep removed."""
+
+    #: Artifacts given up because their files were deleted long ago.
+    artifacts: int
+    #: Stored files without a row, those of the artifacts included.
+    blobs: int
+    #: Unfinished uploads.
+    unfinished: int
+
+
+class Sweeper:
+    """Sweeps one instance. ``keep_artifacts_seconds`` 0 keeps those of deleted files for ever."""
+
+    def __init__(
+        self, database: Database, blobs: LocalBlobs, clock: Clock, *, keep_artifacts_seconds: int
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._keep_artifacts_seconds = keep_artifacts_seconds
+
+    def sweep(self, stopping: Callable[[], bool] = lambda: False) -> Swept:
+        """Sweep once; what is left when ``stopping`` returns true is for the next time.
+
+        Raises:
+            Unavailable: disk or database; the next sweep finds what this one left.
+        """
+        now = self._clock.now_ms() / 1000
+        artifacts = self._give_artifacts_up(stopping) if self._keep_artifacts_seconds else 0
+        blobs = sum(self._sweep_shelf(prefix, now - UNNAMED_SECONDS) for prefix in PREFIXES if not stopping())
+        unfinished = durable.sweep(self._blobs.incoming, now - UNFINISHED_SECONDS)
+        swept = Swept(artifacts, blobs, unfinished)
+        if swept != Swept(0, 0, 0):
+            log.info("Swept %d artifacts, %d stored files and %d unfinished uploads", *_counts(swept))
+        return swept
+
+    def _give_artifacts_up(self, stopping: Callable[[], bool]) -> int:
+        """Forget artifacts that only files deleted long ago refer to. Their bytes go with the unnamed ones."""
+        before_ms = self._clock.now_ms() - self._keep_artifacts_seconds * 1000
+        count = 0
+        while not stopping():
+            ids = self._database.read_now(partial(sweeping.orphans, before_ms=before_ms))
+            now_ms = self._clock.now_ms()
+
+            def give_up(connection: Connection, ids: list[int] = ids, now_ms: int = now_ms) -> int:
+                return len(sweeping.sweep_artifacts(connection, ids, before_ms, now_ms))
+
+            given_up = self._database.write_now(give_up)
+            count += given_up
+            if not given_up:  # there are none, or all of them are wanted again
+                break
+        return count
+
+    def _sweep_shelf(self, prefix: str, untouched_since: float) -> int:
+        """Remove the unnamed bytes of one folder."""
+        hashes = self._blobs.names(prefix)
+        named = self._database.read_now(partial(named_among, hashes=hashes)) if hashes else set()
+        unnamed = [sha256 for sha256 in hashes if sha256 not in named]
+        count = 0
+        for start in range(0, len(unnamed), _REMOVED):
+            some = unnamed[start : start + _REMOVED]
+            forget = partial(forget_bytes, blobs=self._blobs, hashes=some, untouched_since=untouched_since)
+            count += self._database.write_now(forget)
+        return count
+
+
+def _counts(swept: Swept) -> tuple[int, int, int]:
+    return swept.artifacts, swept.blobs, swept.unfinished

@@ -1,0 +1,137 @@
+"""Trouble on demand: a disk and a catalog that fail at a chosen step, before it took effect or after."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from channeld.blobs.durable import Disk
+from channeld.catalog.database import Database
+from channeld.catalog.unavailable import CatalogUnavailable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Which of the steps fails, counted from 0, and whether it took effect all the same."""
+
+    step: int
+    persisted: bool
+    code: int = errno.EIO
+
+
+@dataclass(slots=True)
+class Steps:
+    """Counts steps while it is armed, and has one of them fail."""
+
+    fault: Fault | None = None
+    armed: bool = False
+    taken: list[str] = field(default_factory=list)
+    failed: str = ""
+
+    def arm(self, fault: Fault | None = None) -> None:
+        """Count from 0, and fail at the step of ``fault``."""
+        self.fault, self.armed, self.failed = fault, True, ""
+        self.taken.clear()
+
+    def disarm(self) -> None:
+        self.armed = False
+
+    def due(self, name: str) -> Fault | None:
+        """Take a step; returns the fault that is to happen at it."""
+        if not self.armed:
+            return None
+        self.taken.append(name)
+        if self.fault is None or len(self.taken) - 1 != self.fault.step:
+            return None
+        self.failed = name
+        return self.fault
+
+
+class FaultyDisk(Disk):
+    """A disk whose steps are counted, and fail as they are told to."""
+
+    def __init__(self, steps: Steps | None = None) -> None:
+        self.steps = steps or Steps()
+
+    def _take(self, name: str, effect: Callable[[], T]) -> T:
+        fault = self.steps.due(name)
+        if fault is None:
+            return effect()
+        if fault.persisted:
+            made = effect()
+            close = getattr(made, "close", None)
+            if close is not None:
+                close()
+        raise OSError(fault.code, os.strerror(fault.code))
+
+    def create(self, path: Path) -> BinaryIO:
+        return self._take("create", lambda: Disk.create(self, path))
+
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        self._take("write", lambda: Disk.write(self, file, data))
+
+    def fsync(self, file: BinaryIO) -> None:
+        self._take("fsync", lambda: Disk.fsync(self, file))
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._take("rename", lambda: Disk.rename(self, source, target))
+
+    def unlink(self, path: Path) -> None:
+        self._take("unlink", lambda: Disk.unlink(self, path))
+
+    def touch(self, path: Path) -> None:
+        self._take("touch", lambda: Disk.touch(self, path))
+
+    def fsync_folder(self, folder: Path) -> None:
+        self._take("fsync folder", lambda: Disk.fsync_folder(self, folder))
+
+    def free_bytes(self, folder: Path) -> int:
+        return self._take("free bytes", lambda: Disk.free_bytes(self, folder))
+
+
+class FullDisk(Disk):
+    """A disk with so many bytes left."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def free_bytes(self, folder: Path) -> int:
+        return self.free
+
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        if len(data) > self.free:
+            file.write(data[: self.free])  # a full disk takes what it can
+            self.free = 0
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.free -= len(data)
+        super().write(file, data)
+
+
+def make_faulty(database: Database, steps: Steps) -> None:
+    """Have reads and writes of a catalog be steps, too."""
+    write, read_now = database.write, database.read_now
+
+    def fail(name: str) -> None:
+        raise CatalogUnavailable(f"the {name} was made to fail")
+
+    async def faulty_write(work: Callable[..., Any]) -> Any:
+        fault = steps.due("write catalog")
+        if fault is None:
+            return await write(work)
+        if fault.persisted:
+            await write(work)
+        return fail("write")
+
+    def faulty_read(work: Callable[..., Any]) -> Any:
+        if steps.due("read catalog") is not None:
+            fail("read")
+        return read_now(work)
+
+    database.write = faulty_write  # type: ignore[method-assign]
+    database.read_now = faulty_read  # type: ignore[method-assign]
