@@ -85,6 +85,7 @@ class Incoming:
         """Make the bytes durable under their hash."""
         digests = self.digests()
         target = self._blobs.path(digests.sha256)
+        self._blobs.make_shelf(digests.sha256)
         if self._blobs.touch(digests):
             self.discard()  # stored once
         else:
@@ -108,17 +109,22 @@ class LocalBlobs:
         self.disk = disk or Disk()
         self.reserve_bytes = reserve_bytes
         self.incoming = root / "incoming"
+        self._durable: set[str] = set()
         with disk_errors(root):
             self.disk.make_folder(self.incoming)
-            self._make_shelves()
 
-    def _make_shelves(self) -> None:
-        """Have all folders from the start: a blob must not depend on one whose entry another process made just now."""
-        missing = [shelf for prefix in PREFIXES if not (shelf := self.root / prefix).is_dir()]
-        for shelf in missing:
-            shelf.mkdir(exist_ok=True)
-        if missing:
-            self.disk.fsync_folder(self.root)
+    def make_shelf(self, sha256: str) -> None:
+        """Make sure that the folder for an artifact is there, and stays after a crash, whoever made it.
+
+        Raises:
+            DiskFull, DiskUnavailable: as they say.
+        """
+        prefix = sha256[:2]
+        if prefix not in self._durable:
+            with disk_errors(self.root):
+                (self.root / prefix).mkdir(exist_ok=True)
+                self.disk.fsync_folder(self.root)
+            self._durable.add(prefix)
 
     def path(self, sha256: str) -> Path:
         """Say where an artifact lies, or would lie."""

@@ -31,6 +31,20 @@ def is_small(connection: Connection, key: ViewKey, most: int) -> bool:
     return int(connection.execute(query).scalar_one()) <= most
 
 
+def subdirs_of_label(connection: Connection, label_id: int) -> list[str]:
+    """List the subdirs in which a file carries the label, or did; sorted."""
+    table = t.file_labels
+    found: list[str] = []
+    while True:  # one look into the index for each: a label may have half a million files
+        query = sa.select(sa.func.min(table.c.subdir)).where(
+            table.c.label_id == label_id, table.c.subdir > (found[-1] if found else "")
+        )
+        subdir = connection.execute(query).scalar()
+        if subdir is None:
+            return found
+        found.append(subdir)
+
+
 def names_of_label(connection: Connection, label_id: int) -> list[str]:
     """List the packages of which a file carries the label, or did, in any subdir; sorted."""
     query = (

@@ -215,6 +215,18 @@ class BadSettingValue(Rejected):
 
 
 @dataclass(eq=False)
+class ValueUnstorable(Rejected):
+    """A text or number that the database cannot keep, and so cannot look for either."""
+
+    problem: str
+
+    advice: ClassVar[str] = "Leave out control characters, and keep numbers below 2^63."
+
+    def sentence(self) -> str:
+        return f"One of the values cannot be kept: {self.problem}."
+
+
+@dataclass(eq=False)
 class DatabaseUnsupported(Rejected):
     """The catalog is to be kept in something that cannot keep it. The URL itself may hold a password: not told."""
 

@@ -9,10 +9,11 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
+from channeld.catalog.rejections import ValueUnstorable
 from channeld.errors import Unavailable
 
-#: What SQLAlchemy raises about the data or the statement, not about the state of the database.
-_ABOUT_DATA = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError)
+#: What SQLAlchemy raises about the statement, not about the state of the database.
+_ABOUT_STATEMENT = (sa.exc.IntegrityError, sa.exc.ProgrammingError)
 
 
 @dataclass(eq=False)
@@ -39,11 +40,16 @@ class CommitUncertain(CatalogUnavailable):
 
 @contextmanager
 def unavailable_on_error() -> Iterator[None]:
-    """Turn what SQLAlchemy raises for a database in trouble into ``CatalogUnavailable``."""
+    """Turn what SQLAlchemy raises for a database in trouble into ``CatalogUnavailable``.
+
+    A value that the database cannot take at all (PostgreSQL: a text with a NUL) is the asker's: ``ValueUnstorable``.
+    """
     try:
         yield
+    except sa.exc.DataError as error:
+        raise ValueUnstorable(problem_of(error)) from error
     except sa.exc.DBAPIError as error:
-        if isinstance(error, _ABOUT_DATA):
+        if isinstance(error, _ABOUT_STATEMENT):
             raise
         raise CatalogUnavailable(problem_of(error)) from error
     except sa.exc.TimeoutError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -78,7 +79,9 @@ def _json(value: Any) -> str:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
+        # asyncio puts a text of its own in the place of the system's
+        number = error.os_error.errno
+        return os.strerror(number) if number else str(error.os_error)
     if isinstance(error, TimeoutError):
         return "it does not answer"
     return str(error).rstrip(".") or type(error).__name__

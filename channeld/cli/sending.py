@@ -114,7 +114,7 @@ class Sender:
                 if not tries_left:
                     raise
                 self._progress.add(-body.sent)
-                await asyncio.sleep(max(pause, min(trouble.retry_after, _LONGEST_PAUSE_SECONDS)))
+                await _pause(max(pause, min(trouble.retry_after, _LONGEST_PAUSE_SECONDS)))
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 continue
             except Failure:
@@ -169,6 +169,10 @@ class Sender:
         state = await self._client.send(session, "GET", where, params={"sha256": answer["sha256"]})
         labels = self._plan.labels or ("main",)
         return any(place["pending"] for place in state["places"] if place["label"] in labels)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
 class _Body:

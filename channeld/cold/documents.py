@@ -78,8 +78,10 @@ class FolderDocuments:
         self._title = title
         self._shards = shards
 
-    def write(self, subdirs: Iterable[str], now_ms: int) -> int:
+    def write(self, subdirs: Iterable[str], every: Sequence[str], now_ms: int) -> int:
         """Write what differs from what is there; returns how many files that were.
+
+        ``subdirs`` are those to look at, ``every`` all that the channel has.
 
         Raises:
             PieceDamaged: what was published is damaged.
@@ -89,7 +91,8 @@ class FolderDocuments:
         with self._instance.database.snapshot() as connection:
             staging = Staging(self._folder, ledger.written(connection))
             try:
-                self._stage(connection, staging, sorted(subdirs), outcome, now_ms)
+                published = self._stage(connection, staging, sorted(subdirs), outcome, now_ms)
+                self._stage_channel(staging, every, published.get(names.CHANNEL_LEVEL, {}))
                 written = staging.commit()
             finally:
                 staging.discard()
@@ -100,7 +103,7 @@ class FolderDocuments:
 
     def _stage(
         self, connection: Connection, staging: Staging, subdirs: Sequence[str], outcome: _Outcome, now_ms: int
-    ) -> None:
+    ) -> Mapping[str, Documents]:
         channel = channels.get(connection, self._channel)
         label = labels.get(connection, channel, MAIN)
         published = {
@@ -123,7 +126,7 @@ class FolderDocuments:
             self._note_shards(subdir, hashes, retired, outcome, now_ms)
             outdated = _OUTDATED if self._shards else (*_OUTDATED, names.SHARDS)
             outcome.deletions += [f"{subdir}/{name}" for name in outdated]
-        self._stage_channel(staging, subdirs, published.get(names.CHANNEL_LEVEL, {}))
+        return published
 
     def _stage_empty(self, staging: Staging, subdir: str) -> None:
         for name, document in empty_documents(subdir).items():
@@ -213,11 +216,13 @@ class FolderDocuments:
         paths = (names.CHANNELDATA, "rss.xml", _INDEX_PAGE)
         if all(staging.is_current(path, digest) for path in paths):
             return
-        data = channeldata_layout(subdirs).assemble({})
+        layout = channeldata_layout(subdirs)
+        data = layout.assemble({})
         if isinstance(document, Paged):
-            frame = self._instance.assembly.ensure(document)
-            data = b"".join(_decompressed(frame))
+            data = b"".join(_decompressed(self._instance.assembly.ensure(document)))
             packages = orjson.loads(data)["packages"]
+            # the published one names the subdirs that ever had a package; a folder's are those that are there
+            data = data[: data.rindex(b'\n},\n"subdirs":')] + layout.glue[-1]
         feed = rss(self._title, "", packages.items(), built_ms // 1000)
         page = htmlpages.channel_page(self._title, subdirs, map(_summary, packages, packages.values()))
         for path, content in zip(paths, (data, feed, page), strict=True):

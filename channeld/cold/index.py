@@ -47,7 +47,7 @@ from channeld.cold.workers import Workers
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
 from channeld.indexing.packs import PieceDamaged
-from channeld.indexing.render import ViewDamaged
+from channeld.indexing.publisher import ChannelStuck
 from channeld.instance import Instance, open_instance
 from channeld.settings import Settings
 from channeld.settings.sections import Index, Storage
@@ -106,10 +106,10 @@ def _publish(instance: Instance, documents: FolderDocuments, listing: ChannelFol
     try:
         try:
             publish(instance)
-            return documents.write(listing.subdirs, now_ms)
-        except (PieceDamaged, ViewDamaged):
+            return documents.write(listing.subdirs, listing.every, now_ms)
+        except (PieceDamaged, ChannelStuck):
             publish_anew(instance, CHANNEL)
-            return documents.write(listing.subdirs, now_ms)
+            return documents.write(listing.subdirs, listing.every, now_ms)
     finally:
         instance.publisher.leadership.release()
 

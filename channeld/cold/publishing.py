@@ -6,6 +6,7 @@ are done before the run ends, so that the documents of a run agree and the state
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 
 from channeld.catalog import channels, labels
 from channeld.catalog.channels import MAIN
+from channeld.indexing.publisher import Publisher
 from channeld.indexing.refresh import Refresher
 from channeld.indexing.sweeping import Retention, Sweeper
 from channeld.instance import Instance
@@ -27,7 +29,10 @@ def publish(instance: Instance) -> None:
     Raises:
         Unavailable: disk or database, or stored pieces that are damaged.
     """
-    publisher = instance.publisher
+    _publish(instance, instance.publisher)
+
+
+def _publish(instance: Instance, publisher: Publisher) -> None:
     if publisher.publish_all():
         refresher = Refresher(
             instance.database, publisher.engine, instance.clock, every_seconds=0, rest=_without_rest
@@ -51,8 +56,15 @@ def publish_anew(instance: Instance, channel_name: str) -> None:
     Raises:
         Unavailable: disk or database.
     """
+    shutil.rmtree(instance.assembly.folder, ignore_errors=True)  # new frames are not copied from old ones
     instance.database.write_now(partial(_mark_all, channel_name=channel_name, now_ms=instance.clock.now_ms()))
-    publish(instance)
+    old = instance.publisher  # may have put the channel aside for a while
+    _publish(
+        instance,
+        Publisher(
+            instance.database, old.engine, instance.assembly, instance.clock, holder=old.leadership.holder
+        ),
+    )
 
 
 def _mark_all(connection: Connection, channel_name: str, now_ms: int) -> None:

@@ -29,7 +29,10 @@ class ChannelFolder:
     """A folder whose subfolders are subdirs. Every subdir has an entry, also an empty one."""
 
     path: Path
+    #: Those that were asked for.
     subdirs: dict[str, dict[str, Seen]]
+    #: The names of all that are there.
+    every: tuple[str, ...]
 
     @property
     def count(self) -> int:
@@ -65,7 +68,8 @@ def scan(folder: Path, wanted: Collection[str] = ()) -> ChannelFolder:
     for name in wanted:
         if name not in subdirs:
             raise SubdirUnknown(name, str(folder))
-    return ChannelFolder(folder, {name: subdirs[name] for name in sorted(wanted or subdirs)})
+    chosen = {name: subdirs[name] for name in sorted(wanted or subdirs)}
+    return ChannelFolder(folder, chosen, tuple(sorted(subdirs)))
 
 
 def _may_be_subdir(name: str) -> bool:

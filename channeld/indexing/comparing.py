@@ -13,16 +13,16 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from channeld.catalog import labelcontents, labels, views
+from channeld.catalog import labelcontents, labels
 from channeld.catalog.views import ViewKey, rows_of_names, view_rows
 from channeld.formats.channeldata import CHANNELDATA_SECTIONS
 from channeld.formats.layout import SEPARATOR
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import ShardTooLarge, ShardUnreadable, decode_shard, shard_digest
-from channeld.indexing.documents import layouts, shards
-from channeld.indexing.documents.channel import channeldata_lines
+from channeld.indexing.documents import shards
+from channeld.indexing.documents.channel import channeldata_layout, channeldata_lines
 from channeld.indexing.documents.layouts import LayoutOf
-from channeld.indexing.documents.names import CHANNEL_LEVEL, CHANNELDATA, SHARDS
+from channeld.indexing.documents.names import CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
 from channeld.indexing.pagetable import Page, PageTable
 
@@ -65,8 +65,7 @@ def compare_channeldata(connection: Connection, key: ViewKey, table: PageTable) 
     names = labelcontents.names_of_label(connection, key.label_id)
     for name, line in channeldata_lines(connection, key, names):
         yield from published.take(CHANNELDATA_SECTIONS[0], name, line)
-    subdirs = {view.subdir for view in views.published(connection, key.label_id)} - {CHANNEL_LEVEL}
-    yield from published.finish(layouts.channeldata(subdirs))
+    yield from published.finish(channeldata_layout(connection, key))
 
 
 def compare_shards(

@@ -121,12 +121,11 @@ def _edit_shards(render: Render, connection: Connection, work: ViewWork, relatio
 def _render_channel_level(
     connection: Connection, render: Render, key: ViewKey, works: Collection[ViewWork], *, whole: bool
 ) -> None:
-    subdirs = _subdirs(connection, works)
     with damage_of(key):
         if whole or any(one.filenames is None for one in works):
-            rebuild_channeldata(render, connection, key, subdirs)
+            rebuild_channeldata(render, connection, key)
         else:
-            edit_channeldata(render, connection, key, works, subdirs)
+            edit_channeldata(render, connection, key, works)
 
 
 def _by_label(work: DirtyWork) -> Iterator[list[ViewWork]]:
@@ -134,10 +133,3 @@ def _by_label(work: DirtyWork) -> Iterator[list[ViewWork]]:
     for one in work.views:
         gathered.setdefault(one.key.label_id, []).append(one)
     yield from gathered.values()
-
-
-def _subdirs(connection: Connection, works: Collection[ViewWork]) -> set[str]:
-    """Name the subdirs that a label has something in, or had."""
-    label_id = next(iter(works)).key.label_id
-    published = views.published(connection, label_id)
-    return ({view.subdir for view in published} | {work.key.subdir for work in works}) - {CHANNEL_LEVEL}

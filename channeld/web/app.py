@@ -15,6 +15,7 @@ from channeld.pages.policy import CONTENT_SECURITY_POLICY
 from channeld.web import health, native, reading
 from channeld.web.bodies import defer_continue
 from channeld.web.dialects import anaconda, artifactory, prefix
+from channeld.web.drain import DRAIN, Drain
 from channeld.web.errors import make_middleware
 from channeld.web.keys import REQUEST_ID, SERVICES, Services
 from channeld.web.representation import BytesBody, Representation
@@ -32,6 +33,7 @@ def make_app(services: Services) -> web.Application:
     """Wire a server's parts into an application. It owns none of them."""
     app = web.Application(middlewares=[_around, make_middleware()], client_max_size=_READ_LIMIT)
     app[SERVICES] = services
+    app[DRAIN] = Drain()
     app.on_response_prepare.append(_prepare)
     app.router.add_get("/", _front)
     health.add_routes(app.router)
@@ -49,7 +51,7 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
     services = request.app[SERVICES]
     started = services.clock.monotonic()
     request[REQUEST_ID] = request_id = _request_id(request)
-    with in_request(request_id):
+    with in_request(request_id), request.app[DRAIN].request():
         response = await handler(request)
         services.metrics.count_request(request.method, response.status)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) or response.status >= 500:
@@ -74,6 +76,8 @@ def _request_id(request: web.Request) -> str:
 
 
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
+    if request.app[DRAIN].stopping:
+        response.force_close()
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.content_type == "text/html":
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -31,6 +31,7 @@ from channeld.errors import Unavailable
 from channeld.instance import open_instance
 from channeld.settings import Settings
 from channeld.web.app import make_app
+from channeld.web.drain import DRAIN
 from channeld.web.metrics import forget_worker, make_metrics
 from channeld.web.services import running_services
 
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 _BACKLOG: Final = 1024
 #: Seconds that aiohttp reads on after an answer; ``bodies.refuse`` has done that already where it matters.
 _LINGER_SECONDS: Final = 10.0
+#: Seconds for the last answers to reach their clients, once no request is under way.
+_LAST_SECONDS: Final = 2.0
 
 
 @dataclass(eq=False)
@@ -142,20 +145,25 @@ async def _serve(
         loop.add_reader(parent.sentinel, stop.set)
     metrics = make_metrics(metrics_folder)
     async with running_services(settings, SystemClock(), indexing=indexing, metrics=metrics) as services:
+        app = make_app(services)
         runner = web.AppRunner(
-            make_app(services),
+            app,
             access_log=None,
             handle_signals=False,
-            shutdown_timeout=settings.server.shutdown_grace_seconds,
+            shutdown_timeout=_LAST_SECONDS,
             lingering_time=_LINGER_SECONDS,
             auto_decompress=False,
         )
         await runner.setup()
         try:
-            await web.SockSite(runner, listener, shutdown_timeout=0).start()
+            site = web.SockSite(runner, listener)
+            await site.start()
             ready()
             await stop.wait()
             log.info("Stopping: requests under way are finished first.")
+            await site.stop()
+            if left := await app[DRAIN].finish(settings.server.shutdown_grace_seconds):
+                log.warning("%d requests took longer than the grace period and are broken off.", left)
         finally:
             await runner.cleanup()
 

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, event
 
 from channeld.catalog import channels, database
+from channeld.catalog import tables as t
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database, PostgresDatabase, open_database
+from channeld.catalog.rejections import ValueUnstorable
 from channeld.catalog.unavailable import CatalogUnavailable, CommitUncertain
 from tests.support.catalog import actor, add, artifact, make_channel
 
@@ -98,6 +100,13 @@ def test_who_waits_for_a_lock_too_long_gives_up(
         holding.result(10)
     assert add(impatient, artifact()).outcome == "created"
     impatient.close()
+
+
+def test_a_value_that_the_server_cannot_take_is_the_askers(database: Database) -> None:
+    with pytest.raises(ValueUnstorable, match="NUL"):
+        database.read_now(lambda c: channels.find(c, "a\0b"))
+    with pytest.raises(ValueUnstorable, match="out of range"):
+        database.write_now(lambda c: c.execute(t.channels.update().values(revision=2**63)))
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,7 @@ from tests.support.folders import NOW, filenames, index, put, put_conda
 from tests.support.packages import build_conda
 
 
-def told(folder: Path, **options: object) -> list[tuple[str, str]]:
+def told(folder: Path, **options: Any) -> list[tuple[str, str]]:
     report = index(folder, **options)
     return sorted((one.filename, one.refusal.code) for one in report.refused)
 

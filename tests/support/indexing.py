@@ -357,3 +357,10 @@ def forget(world: World) -> None:
     """Have nothing in memory, as after a restart."""
     world.packs.close()
     world.tables.clear()
+
+
+def damage_first_page(packs: Packs, tables: Tables, document: Paged) -> None:
+    """Damage the first page of a document."""
+    place = next(iter(tables.get(document.table).pages())).place
+    flip_bit(packs.folder / f"{place.pack}.pack", place.start)
+    packs.close()

@@ -215,9 +215,10 @@ async def running_server(
 class ServerThread:
     """The same on a thread of its own, for tests that are no coroutines."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+    def __init__(self, folder: Path, *, settings: Settings | None = None, indexing: bool = True) -> None:
         self._folder = folder
         self._settings = settings
+        self._indexing = indexing
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="server")
         self._server: RunningServer | None = None
@@ -251,7 +252,9 @@ class ServerThread:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            async with running_server(self._folder, settings=self._settings) as self._server:
+            async with running_server(
+                self._folder, settings=self._settings, indexing=self._indexing
+            ) as self._server:
                 self._ready.set()
                 await self._stop.wait()
         finally:

@@ -24,6 +24,7 @@ from channeld.formats.channeldata import (
 )
 from channeld.formats.layout import canonical_json, entry
 from channeld.indexing.documents import layouts
+from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CHANNELDATA
 from channeld.indexing.rebuild import Pages, readable_table
 from channeld.indexing.render import Render
@@ -32,23 +33,25 @@ _NAMES_AT_ONCE: Final = 200
 _PACKAGES: Final = CHANNELDATA_SECTIONS[0]
 
 
-def edit_channeldata(
-    render: Render, connection: Connection, key: ViewKey, works: Iterable[ViewWork], subdirs: Iterable[str]
-) -> None:
+def edit_channeldata(render: Render, connection: Connection, key: ViewKey, works: Iterable[ViewWork]) -> None:
     """Bring the document up to date with the changes of the label's views; raises ``PieceDamaged``."""
     changes: dict[str, bytes | None] = {name: None for work in works for name in work.names}
     changes.update(channeldata_lines(connection, key, sorted(changes)))
-    render.edit_document(key, CHANNELDATA, {_PACKAGES: changes}, layouts.channeldata(subdirs))
+    render.edit_document(key, CHANNELDATA, {_PACKAGES: changes}, channeldata_layout(connection, key))
 
 
-def rebuild_channeldata(render: Render, connection: Connection, key: ViewKey, subdirs: Iterable[str]) -> None:
+def rebuild_channeldata(render: Render, connection: Connection, key: ViewKey) -> None:
     """Make the document from the catalog alone."""
     pages = Pages(render, readable_table(render, key, CHANNELDATA))
-    for name, line in channeldata_lines(
-        connection, key, labelcontents.names_of_label(connection, key.label_id)
-    ):
+    names = labelcontents.names_of_label(connection, key.label_id)
+    for name, line in channeldata_lines(connection, key, names):
         pages.add(_PACKAGES, name, line)
-    render.put_document(key, CHANNELDATA, pages.finish(), layouts.channeldata(subdirs))
+    render.put_document(key, CHANNELDATA, pages.finish(), channeldata_layout(connection, key))
+
+
+def channeldata_layout(connection: Connection, key: ViewKey) -> LayoutOf:
+    """Lay out the document; it names the subdirs in which the label has something, or had."""
+    return layouts.channeldata(labelcontents.subdirs_of_label(connection, key.label_id))
 
 
 def channeldata_lines(

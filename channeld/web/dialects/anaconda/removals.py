@@ -6,7 +6,8 @@
 
 The token needs the right on every label that a file carries. A release and a package go as a whole or not at all. The
 names stay taken: in a standard channel the same bytes may come back, and others are refused when they are staged. So
-``anaconda upload --force`` with other bytes deletes the old file and then fails.
+``anaconda upload --force`` with other bytes deletes the old file and then fails; with a token that may upload and not
+delete it only fails.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 from aiohttp import BodyPartReader, web
 from sqlalchemy import Connection
@@ -56,6 +56,13 @@ _FIELD_BYTES: Final = 4096
 _FIELDS: Final = 32
 #: Bytes of a form beyond those of its file.
 _FORM_BYTES: Final = 256 * 1024
+
+
+@dataclass(eq=False)
+class LabelClosed(NotAllowed):
+    """``LabelLocked``, with a status that is not taken for other bytes under the name."""
+
+    advice: ClassVar[str] = LabelLocked.advice
 
 
 def _pending(services: Services) -> PendingUploads:
@@ -130,7 +137,7 @@ def _check_free(connection: Connection, upload: Upload) -> None:
 
     Raises:
         FileConflict: other bytes hold the name.
-        NotAllowed: a label is locked. 409 would be taken for the other.
+        LabelClosed: a label is locked.
         BadName: a label that would be new breaks the rules.
     """
     channel = channels.get(connection, upload.channel)
@@ -150,7 +157,7 @@ def _check_free(connection: Connection, upload: Upload) -> None:
     try:
         labels.check_open(connection, channel, [name for name in upload.labels if name not in carried])
     except LabelLocked as locked:
-        raise NotAllowed(locked.sentence()) from None
+        raise LabelClosed(locked.sentence()) from None
 
 
 async def receive(call: Call, upload: str) -> web.Response:

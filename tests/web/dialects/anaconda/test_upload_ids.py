@@ -128,7 +128,7 @@ async def test_a_start_of_the_server_forgets_what_was_under_way(tmp_path: Path) 
         client = Client(server)
         staged = await client.stage(ALPHA)
         await client.post(staged, ALPHA)
-        clear_leftovers(server.settings)
+        clear_leftovers(server.settings.storage.data_dir)
         assert pending(server) == []
         assert (await client.commit(staged, ALPHA)).status == 404
         assert await client.upload(ALPHA) == [200, 201, 200]

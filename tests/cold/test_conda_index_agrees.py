@@ -1,0 +1,198 @@
+"""What conda-index makes of the same folders is the same, but for the differences that docs/conformance.md lists."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import orjson
+import pytest
+
+from tests.support.folders import decompressed, index, repodata, shards
+from tests.support.project import ROOT
+from tests.support.realchannels import Sorted, index_with_conda_index, lay_out, sort_packages
+
+Record = dict[str, Any]
+
+#: Each difference of a record by its name in the document: whether it is one, given the field and both values.
+ABSENT: Final = object()
+RECORD_DIFFERENCES: Final[dict[str, Callable[[str, Any, Any], bool]]] = {
+    "indexed-timestamp": lambda field, theirs, _ours: field == "indexed_timestamp" and theirs is ABSENT,
+    "depends": lambda field, theirs, ours: field == "depends" and theirs is ABSENT and ours == [],
+    "timestamp-in-seconds": lambda field, theirs, ours: field == "timestamp" and ours == theirs * 1000,
+    "noarch-true": lambda field, theirs, ours: (field, theirs, ours) == ("noarch", True, "generic"),
+    "subdir-missing": lambda field, theirs, _ours: field == "subdir" and theirs is ABSENT,
+}
+CHANNELDATA_DIFFERENCES: Final[dict[str, Callable[[str, Any, Any], bool]]] = {
+    "channeldata-timestamp": lambda field, theirs, ours: field == "timestamp" and ours >= theirs,
+    "channeldata-source-url": lambda field, theirs, _ours: field == "source_url" and theirs is ABSENT,
+}
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """The same channels, indexed by both."""
+
+    ours: list[Path]
+    theirs: list[Path]
+    sorted: Sorted
+    #: As <channel>/<subdir>/<file>.
+    refused: set[str]
+    seen: Counter[str]
+
+
+@pytest.fixture(scope="module")
+def indexed(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Indexed:
+    packages = sort_packages(test_data)
+    folder = tmp_path_factory.mktemp("conformance")
+    theirs = lay_out(packages.good, folder / "theirs")
+    index_with_conda_index(theirs)
+    ours = lay_out(packages.good, folder / "ours")
+    refused = {
+        f"{channel.name}/{one.subdir}/{one.filename}" for channel in ours for one in index(channel).refused
+    }
+    return Indexed(ours, theirs, packages, refused, Counter())
+
+
+def subdirs_of(channel: Path) -> list[str]:
+    return sorted(path.parent.name for path in channel.glob("*/repodata.json"))
+
+
+def explain(
+    differences: dict[str, Callable[[str, Any, Any], bool]], theirs: Record, ours: Record
+) -> list[str]:
+    """Name the difference behind each field that is not the same; fails at one that has no name."""
+    found = []
+    for field in theirs.keys() | ours.keys():
+        one, other = theirs.get(field, ABSENT), ours.get(field, ABSENT)
+        if one is ABSENT or other is ABSENT or (type(one), one) != (type(other), other):
+            names = [name for name, holds in differences.items() if holds(field, one, other)]
+            assert len(names) == 1, (field, one, other)
+            found += names
+    return found
+
+
+def compare(indexed: Indexed, where: str, theirs: dict[str, Record], ours: dict[str, Record]) -> None:
+    """Compare the records of a section, which are the same files but for those that are refused."""
+    refused = {name.rpartition("/")[2] for name in indexed.refused if name.startswith(where)}
+    assert ours.keys() == theirs.keys() - refused
+    indexed.seen["refused"] += len(theirs.keys() & refused)
+    for filename, record in ours.items():
+        indexed.seen.update(explain(RECORD_DIFFERENCES, theirs[filename], record))
+        indexed.seen["records"] += 1
+
+
+@pytest.mark.parametrize("name", ["repodata.json", "repodata_from_packages.json"])
+def test_every_record_is_the_same(indexed: Indexed, name: str) -> None:
+    for ours, theirs in zip(indexed.ours, indexed.theirs, strict=True):
+        assert subdirs_of(ours) == subdirs_of(theirs)
+        for subdir in subdirs_of(theirs):
+            one, other = repodata(theirs, subdir, name), repodata(ours, subdir, name)
+            for section in ("packages", "packages.conda"):
+                compare(indexed, f"{ours.name}/{subdir}/", one.pop(section), other.pop(section))
+            assert other == one
+    assert indexed.seen["records"] > 400
+
+
+def test_every_run_export_is_the_same(indexed: Indexed) -> None:
+    for ours, theirs in zip(indexed.ours, indexed.theirs, strict=True):
+        for subdir in subdirs_of(theirs):
+            one, other = (repodata(folder, subdir, "run_exports.json") for folder in (theirs, ours))
+            for section in ("packages", "packages.conda"):
+                for filename in one[section].keys() - other[section].keys():
+                    assert f"{ours.name}/{subdir}/{filename}" in indexed.refused
+                    del one[section][filename]
+            assert other == one
+
+
+def test_every_shard_has_the_same_names_and_records(indexed: Indexed) -> None:
+    for ours, theirs in zip(indexed.ours, indexed.theirs, strict=True):
+        for subdir in subdirs_of(theirs):
+            one, other = conda_index_shards(theirs / subdir), shards(ours, subdir)
+            assert other.keys() == one.keys()
+            for name, sections in other.items():
+                for section in ("packages", "packages.conda"):
+                    compare(indexed, f"{ours.name}/{subdir}/", one[name][section], sections[section])
+
+
+def conda_index_shards(folder: Path) -> dict[str, dict[str, dict[str, Record]]]:
+    listed = msgpack.unpackb(decompressed(folder / "repodata_shards.msgpack.zst"))["shards"]
+    found = {}
+    for name, digest in listed.items():
+        shard = msgpack.unpackb(decompressed(folder / f"{digest.hex()}.msgpack.zst"))
+        found[name] = {
+            section: {
+                filename: {
+                    field: value.hex() if isinstance(value, bytes) else value
+                    for field, value in record.items()
+                }
+                for filename, record in shard[section].items()
+            }
+            for section in ("packages", "packages.conda")
+        }
+    return found
+
+
+def test_channeldata_is_the_same(indexed: Indexed) -> None:
+    for ours, theirs in zip(indexed.ours, indexed.theirs, strict=True):
+        one, other = (repodata(folder, ".", "channeldata.json") for folder in (theirs, ours))
+        packages = one.pop("packages")
+        for name, package in other.pop("packages").items():
+            indexed.seen.update(explain(CHANNELDATA_DIFFERENCES, packages.pop(name), package))
+        assert packages == {}
+        assert other == one
+
+
+def test_the_documents_that_conda_index_keeps_with_its_tests_are_ours(
+    test_data: Path, tmp_path: Path
+) -> None:
+    expected = test_data / "conformance" / "conda-index" / "tests" / "index_hotfix_pkgs"
+    packages = sort_packages(test_data).good
+    ours = lay_out([one for one in packages if expected in one.path.parents], tmp_path)[0]
+    index(ours)
+    for subdir in ("noarch", "osx-64"):
+        for name in ("repodata_from_packages.json", "repodata.json", "current_repodata.json"):
+            document = orjson.loads((expected / subdir / name).read_bytes())
+            found = repodata(ours, subdir, name)
+            if name != "repodata_from_packages.json":  # the others are patched there
+                found["packages"] = {key: found["packages"][key] for key in document["packages"]}
+            for section in ("packages", "packages.conda"):
+                for record in found[section].values():
+                    del record["indexed_timestamp"]
+            assert found == document, f"{subdir}/{name}"
+    expected_data = orjson.loads((expected / "channeldata.json").read_bytes())
+    found = repodata(ours, ".", "channeldata.json")
+    assert {name: without_nulls(one) for name, one in expected_data.pop("packages").items()} == found.pop(
+        "packages"
+    )
+    assert found == expected_data
+
+
+def without_nulls(package: Record) -> Record:
+    """conda-index writes no nulls any more; this document is older."""
+    return {field: value for field, value in package.items() if value is not None}
+
+
+def test_the_document_lists_exactly_the_differences_that_there_are(indexed: Indexed) -> None:
+    # The last test of this module: the others have counted.
+    listed = set(re.findall(r"^\| ([a-z-]+) \|", _section("Differences from conda-index"), re.MULTILINE))
+    listed.discard("difference")
+    assert listed == {*RECORD_DIFFERENCES, *CHANNELDATA_DIFFERENCES, "refused"}
+    if indexed.seen["channeldata-timestamp"]:
+        assert {name for name in listed if indexed.seen[name]} == listed
+
+
+def test_the_document_lists_exactly_the_rules_by_which_packages_are_refused(indexed: Indexed) -> None:
+    listed = set(re.findall(r"^\| ([a-z_]+) \|", _section("Packages that are refused"), re.MULTILINE))
+    listed.discard("rule")
+    assert {*indexed.sorted.refused.values(), "file_name_mismatch"} == listed
+
+
+def _section(title: str) -> str:
+    text = (ROOT / "docs" / "conformance.md").read_text()
+    return text.partition(f"## {title}\n")[2].partition("\n## ")[0]

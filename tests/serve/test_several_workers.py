@@ -1,0 +1,82 @@
+"""``--workers 2``: two processes answer, one indexes, and a worker that dies is replaced."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.packages import build_conda
+from tests.support.process import Serve
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serve]:
+    with Serve(tmp_path, "--workers", "2") as server:
+        server.read_welcome()
+        server.create_channel()
+        yield server
+
+
+def children(process: int) -> set[int]:
+    """List the worker processes of a server."""
+    found = set()
+    for task in Path(f"/proc/{process}/task").iterdir():
+        found |= {int(child) for child in (task / "children").read_text().split()}
+    return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def test_what_one_takes_in_both_show(server: Serve) -> None:
+    for number in range(6):
+        assert server.upload(f"alpha-{number}.0-0.conda", build_conda("alpha", f"{number}.0")) == 201
+    server.wait_for("alpha-5.0-0.conda")
+
+    # every request is a new connection, so both workers answer some of these
+    assert {len(server.shown()) for _ in range(20)} == {6}
+
+
+def test_the_numbers_of_all_are_added_up(server: Serve) -> None:
+    before = counted(server)
+    for _ in range(20):
+        server.ask("GET", "/chan/noarch/repodata.json")
+    deadline = time.monotonic() + 10
+    while counted(server) - before < 20 and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert counted(server) - before >= 20
+
+
+def counted(server: Serve) -> int:
+    text = server.ask("GET", "/metrics").body.decode()
+    found = re.findall(
+        r'^channeld_requests_total\{method="GET",status="200"\} ([0-9.e+]+)$', text, re.MULTILINE
+    )
+    return int(sum(map(float, found)))
+
+
+def test_a_worker_that_dies_is_replaced(server: Serve) -> None:
+    before = children(server.process.pid)
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while True:
+        now = children(server.process.pid)
+        if len(now) == 2 and now != before:
+            break
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.1)
+
+    assert server.upload("alpha-1.0-0.conda", build_conda("alpha", "1.0")) == 201
+    server.wait_for("alpha-1.0-0.conda")
+
+
+def test_all_of_them_stop(server: Serve) -> None:
+    workers = children(server.process.pid)
+
+    assert server.stop() == 0
+    assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
