@@ -43,7 +43,7 @@ class Client:
 
     async def _ask_once(self, method: str, path: str, body: Any, query: Query, reason: str) -> Any:
         async with self.session() as session:
-            headers = {"X-Reason": reason} if reason else {}
+            headers = reason_field(reason)
             params = {name: str(value) for name, value in query.items() if value is not None}
             return await self.send(session, method, path, json=body, params=params, headers=headers)
 
@@ -71,6 +71,12 @@ class Client:
                 f"The server {self.target.url} cannot be reached: {_reason(error)}.",
                 "Check the URL (--server or CHANNELD_URL) and that the server runs.",
             ) from error
+
+
+def reason_field(reason: str) -> dict[str, str]:
+    """Return the header field for a reason, which has to stay on one line."""
+    line = " ".join(reason.split())
+    return {"X-Reason": line} if line else {}
 
 
 def _json(value: Any) -> str:

@@ -96,8 +96,13 @@ def target(server: str | None, token: str | None, token_file: Path | None, confi
 
 
 def _checked_url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+    try:
+        url = urlsplit(text)
+        plain = url.scheme in ("http", "https") and url.hostname and not (url.query or url.fragment)
+        well_formed = bool(plain) and url.port != 0
+    except ValueError:  # brackets that do not close, or a port beyond all ports
+        well_formed = False
+    if not well_formed:
         raise click.UsageError(f"The URL of the server, {text!r}, is not of the form http://host:port.")
     if url.username or url.password:
         raise click.UsageError("The URL of the server has credentials in it: give the token by itself.")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import aiofiles
 import aiohttp
 
-from channeld.cli.client import Client, path
+from channeld.cli.client import Client, path, reason_field
 from channeld.cli.failures import Failure, NotNow, Refused
 from channeld.cli.progress import Progress
 
@@ -131,9 +132,11 @@ class Sender:
         self, session: aiohttp.ClientSession, file: Path, body: _Body, sha256: str
     ) -> dict[str, Any]:
         query = [*(("label", label) for label in self._plan.labels), ("sha256", sha256)]
-        headers = {"Content-Length": str(body.size), "Content-Type": "application/octet-stream"}
-        if self._plan.reason:
-            headers["X-Reason"] = self._plan.reason
+        headers = {
+            "Content-Length": str(body.size),
+            "Content-Type": "application/octet-stream",
+            **reason_field(self._plan.reason),
+        }
         where = path("channels", self._plan.channel, "files", file.name)
         answer: dict[str, Any] = await self._client.send(
             session, "PUT", where, params=query, headers=headers, data=body.chunks()
@@ -188,9 +191,9 @@ class _Body:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
-            with await asyncio.to_thread(self._file.open, "rb") as stream:
+            async with aiofiles.open(self._file, "rb") as stream:
                 while self.sent < self.size:
-                    chunk = await asyncio.to_thread(stream.read, min(_CHUNK, self.size - self.sent))
+                    chunk = await stream.read(min(_CHUNK, self.size - self.sent))
                     if not chunk:
                         raise Failure(f"{self._file} became shorter while it was sent.")
                     yield chunk

@@ -14,7 +14,7 @@ MOST_FILES: Final = 20_000
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;"
     "padding:0 1rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .8rem .2rem 0;"
-    "border-bottom:1px solid #8884}td.n{text-align:right}code{font-size:.85em;opacity:.7}"
+    "border-bottom:1px solid rgb(136 136 136 / 27%)}td.n{text-align:right}code{font-size:.85em;opacity:.7}"
 )
 
 

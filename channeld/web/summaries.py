@@ -282,8 +282,6 @@ async def _front_page(services: Services) -> Made:
             )
         )
     data = rendering.server_page(
-        ServerPage(
-            title="channeld", version=__version__, api_url="api/v1/openapi.json", channels=tuple(lines)
-        )
+        ServerPage(title="channeld", version=__version__, api_url="api/v1/", channels=tuple(lines))
     )
     return _made(data)

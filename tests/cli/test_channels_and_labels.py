@@ -79,6 +79,12 @@ def test_the_terminal_is_not_commanded_by_a_description(run: Run) -> None:
     assert "\N{REPLACEMENT CHARACTER}[2Jgone" in run("channel", "show", "chan").stdout
 
 
+def test_a_reason_may_have_lines(server: ServerThread, run: Run) -> None:
+    assert run("channel", "configure", "chan", "--private", "--reason", "first\nsecond \N{BUG}").status == 0
+    entry = server.ask("GET", "/api/v1/audit?channel=chan&limit=1").json["entries"][0]
+    assert entry["reason"] == "first second \N{BUG}"
+
+
 def test_a_label_is_created_locked_related_and_deleted(server: ServerThread, run: Run) -> None:
     assert run("label", "create", "chan", "rc/next").status == 0
     assert run("label", "lock", "chan", "rc/next").status == 0

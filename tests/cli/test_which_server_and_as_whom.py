@@ -82,7 +82,18 @@ def test_a_free_port_is_not_known(tmp_path: Path) -> None:
     assert "any free port" in refused.stderr
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://a/?b", "http://u:p@host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://host",
+        "http://",
+        "http://a/?b",
+        "http://u:p@host",
+        "http://a:99999",
+        "http://[::1",
+    ],
+)
 def test_what_is_no_url_of_a_server_is_a_wrong_command_line(url: str) -> None:
     refused = show("--server", url)
     assert (refused.status, refused.stdout) == (2, "")

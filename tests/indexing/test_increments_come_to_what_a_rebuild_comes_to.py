@@ -172,7 +172,7 @@ QUIET = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 
 
 @given(st.lists(STEP, max_size=30))
-@settings(deadline=None, max_examples=25, suppress_health_check=QUIET)
+@settings(deadline=None, max_examples=15, suppress_health_check=QUIET)
 def test_a_standard_channel(play: Callable[[list[Step], bool], None], steps: list[Step]) -> None:
     play(steps, True)
 

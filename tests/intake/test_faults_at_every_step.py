@@ -35,28 +35,9 @@ DONE = Stored(
 )
 
 #: What an upload does, in order: of new bytes, and of bytes that are stored already. The first is for the token.
-NEW = (
-    "read catalog",
-    "free bytes",
-    "create",
-    "write",
-    "read catalog",
-    "fsync",
-    "rename",
-    "fsync folder",
-    "write catalog",
-)
-KNOWN = (
-    "read catalog",
-    "free bytes",
-    "create",
-    "write",
-    "read catalog",
-    "touch",
-    "fsync folder",
-    "unlink",
-    "write catalog",
-)
+ARRIVAL = ("read catalog", "free bytes", "create", "write", "read catalog")
+NEW = (*ARRIVAL, "fsync folder", "fsync", "rename", "fsync folder", "write catalog")
+KNOWN = (*ARRIVAL, "touch", "fsync folder", "unlink", "write catalog")
 
 
 async def upload(server: RunningServer, channel: str = "chan") -> Answer:

@@ -16,8 +16,9 @@ from channeld.formats.layout import Layout
 from channeld.formats.relations import NO_RELATIONS
 from channeld.formats.repodata import RepodataInfo, repodata_layout
 from channeld.formats.runexports import run_exports_layout
-from channeld.formats.zstdframe import END, frame_header, raw_block
+from channeld.formats.zstdframe import END, Splice
 from channeld.indexing.documents import names, shards
+from channeld.indexing.pagetable import PageTable, header, measure
 
 #: The index of no shards is as old as can be said, and the same on every server.
 _CREATED_MS: Final = 0
@@ -33,14 +34,25 @@ class EmptyDocument:
     zst_etag: str
 
 
-def _document(plain: bytes, zst: bytes) -> EmptyDocument:
-    plain_etag, zst_etag = (f'"{hashlib.sha256(data).hexdigest()[:32]}"' for data in (plain, zst))
-    return EmptyDocument(plain, zst, plain_etag, zst_etag)
-
-
 def _both(layout: Layout) -> EmptyDocument:
-    text = layout.assemble({})
-    return _document(text, frame_header(len(text)) + raw_block(text) + END)
+    table = PageTable(layout.sections, layout.glue, ((),) * len(layout.sections))
+    measures = measure(table)
+    frame = b"".join(piece.encoded for piece in table.pieces() if isinstance(piece, Splice))
+    return EmptyDocument(
+        layout.assemble({}),
+        header(measures.raw_size) + frame + END,
+        _etag(measures.raw_digest),
+        _etag(measures.zst_digest),
+    )
+
+
+def _index(data: bytes) -> EmptyDocument:
+    etag = _etag(hashlib.sha256(data).hexdigest())
+    return EmptyDocument(data, data, etag, etag)
+
+
+def _etag(digest: str) -> str:
+    return f'"{digest[:32]}"'
 
 
 @lru_cache(maxsize=256)
@@ -54,6 +66,6 @@ def empty_documents(subdir: str) -> MappingProxyType[str, EmptyDocument]:
             names.FROM_PACKAGES: repodata,
             names.CURRENT: repodata,
             names.RUN_EXPORTS: _both(run_exports_layout(subdir)),
-            names.SHARDS: _document(index, index),
+            names.SHARDS: _index(index),
         }
     )

@@ -75,10 +75,14 @@ async def test_upload_again(client: Client, anaconda: Anaconda) -> None:
     assert [status for status, _ in seen] == [1, 0]
     assert "already exists" in seen[0][1]
     assert (await anaconda("upload", "-u", "chan", "--force", ALPHA))[0] == 0
-    assert (await anaconda("upload", "-u", "chan", "--force-metadata-update", "--skip-existing", ALPHA))[
-        0
-    ] == 0
     assert (await client.dist(ALPHA)).status == 200
+
+
+async def test_upload_of_another_build_updates_the_release(client: Client, anaconda: Anaconda) -> None:
+    await client.upload(ALPHA)
+    build = Package(build_conda("alpha", build="1"), "alpha-1.0-1.conda")
+    assert (await anaconda("upload", "-u", "chan", "--force-metadata-update", build))[0] == 0
+    assert await client.labels(build) == ["main"]
 
 
 async def test_upload_of_other_bytes_is_refused_with_a_sentence(

@@ -1,4 +1,4 @@
-"""rattler-build itself uploads: into a standard channel, into a staging channel, again, and what it makes of refusals."""
+"""rattler-build itself uploads: into a standard and a staging channel, again, and what it makes of refusals."""
 
 from __future__ import annotations
 
