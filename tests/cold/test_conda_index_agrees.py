@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgpack
-import orjson
 import pytest
 
-from tests.support.folders import decompressed, index, repodata, shards
+from tests.support.folders import decompressed, index, put, repodata, shards
 from tests.support.project import ROOT
 from tests.support.realchannels import Sorted, index_with_conda_index, lay_out, sort_packages
 
@@ -148,33 +147,55 @@ def test_channeldata_is_the_same(indexed: Indexed) -> None:
         assert other == one
 
 
-def test_the_documents_that_conda_index_keeps_with_its_tests_are_ours(
-    test_data: Path, tmp_path: Path
+#: Folders with the documents that conda-index once made of them, and the subdirs of which every package is there.
+KEPT: Final = {
+    "conformance/conda-index/tests/index_hotfix_pkgs": ("noarch", "osx-64"),
+    "fixtures/conda+conda/tests/data/conda_format_repo": ("osx-64", "win-32"),
+    "fixtures/conda+conda-libmamba-solver/tests/data/mamba_repo": ("noarch",),
+    "fixtures/conda+rattler/test-data/test-server/repo": ("noarch",),
+    "fixtures/mamba-org+mamba/micromamba/test-server/repo": ("noarch",),
+}
+
+
+@pytest.mark.parametrize("folder", KEPT)
+def test_the_documents_that_conda_index_left_with_real_packages_are_ours(
+    test_data: Path, tmp_path: Path, folder: str
 ) -> None:
-    expected = test_data / "conformance" / "conda-index" / "tests" / "index_hotfix_pkgs"
-    packages = sort_packages(test_data).good
-    ours = lay_out([one for one in packages if expected in one.path.parents], tmp_path)[0]
-    index(ours)
-    for subdir in ("noarch", "osx-64"):
-        for name in ("repodata_from_packages.json", "repodata.json", "current_repodata.json"):
-            document = orjson.loads((expected / subdir / name).read_bytes())
-            found = repodata(ours, subdir, name)
-            if name != "repodata_from_packages.json":  # the others are patched there
-                found["packages"] = {key: found["packages"][key] for key in document["packages"]}
+    for subdir in KEPT[folder]:
+        listed = repodata(test_data / folder, subdir, "repodata_from_packages.json")
+        for filename in (*listed["packages"], *listed["packages.conda"]):
+            put(tmp_path, filename, (test_data / folder / subdir / filename).read_bytes(), subdir)
+    index(tmp_path)
+    for subdir in KEPT[folder]:
+        for name in ("repodata_from_packages.json", "current_repodata.json"):
+            expected, found = repodata(test_data / folder, subdir, name), repodata(tmp_path, subdir, name)
             for section in ("packages", "packages.conda"):
-                for record in found[section].values():
-                    del record["indexed_timestamp"]
-            assert found == document, f"{subdir}/{name}"
-    expected_data = orjson.loads((expected / "channeldata.json").read_bytes())
-    found = repodata(ours, ".", "channeldata.json")
-    assert {name: without_nulls(one) for name, one in expected_data.pop("packages").items()} == found.pop(
-        "packages"
-    )
-    assert found == expected_data
+                theirs, ours = expected.pop(section), found.pop(section)
+                assert ours.keys() == theirs.keys(), f"{subdir}/{name}"
+                for filename in ours:
+                    explain(RECORD_DIFFERENCES, theirs[filename], ours[filename])
+            assert found == expected, f"{subdir}/{name}"
+
+
+@pytest.mark.parametrize("folder", [folder for folder in KEPT if "conda_format_repo" not in folder])
+def test_the_channeldata_that_conda_index_left_with_real_packages_is_ours(
+    test_data: Path, tmp_path: Path, folder: str
+) -> None:
+    for subdir in KEPT[folder]:
+        for path in (test_data / folder / subdir).glob("*-*"):
+            put(tmp_path, path.name, path.read_bytes(), subdir)
+    index(tmp_path)
+    expected, found = (repodata(one, ".", "channeldata.json") for one in (test_data / folder, tmp_path))
+    theirs = {name: without_nulls(package) for name, package in expected.pop("packages").items()}
+    ours = found.pop("packages")
+    assert ours.keys() == theirs.keys()
+    for name, package in ours.items():
+        assert explain(CHANNELDATA_DIFFERENCES, theirs[name], package) == []
+    assert found == expected
 
 
 def without_nulls(package: Record) -> Record:
-    """conda-index writes no nulls any more; this document is older."""
+    """conda-index writes no nulls any more; these documents are older."""
     return {field: value for field, value in package.items() if value is not None}
 
 

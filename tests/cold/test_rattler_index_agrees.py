@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from rattler import MatchSpec
 
 from tests.support.folders import decompressed, index, repodata, shards
 from tests.support.realchannels import index_with_rattler, lay_out, sort_packages
@@ -34,9 +35,14 @@ def known(record: dict[str, Any]) -> dict[str, Any]:
     """Reduce a record to what rattler reads of it, with rattler's defaults left out."""
     track_features = record.get("track_features") or []
     listed = track_features.split() if isinstance(track_features, str) else track_features
+    # rattler writes some specs in a form of its own: "a>=1" as "a >=1"
+    specs = {
+        field: [str(MatchSpec(spec)) for spec in record.get(field) or []]
+        for field in ("depends", "constrains")
+    }
     return {
         field: value
-        for field, value in {**record, "track_features": listed}.items()
+        for field, value in {**record, "track_features": listed, **specs}.items()
         if field in KNOWN and value not in ([], "", None)
     }
 
