@@ -224,7 +224,9 @@ def tell_server(story: Story, folder: Path, server: Server, packages: dict[str, 
         if "tells the truth" not in said.stdout:
             raise SystemExit("The installed program did not say what was packaged.")
     with story.step("Mark a package broken: it leaves the index, and stays downloadable"):
-        story.say(server.run("broken", "mark", CHANNEL, packages["greeting"].name, "--reason", "for the demo"))
+        story.say(
+            server.run("broken", "mark", CHANNEL, packages["greeting"].name, "--reason", "for the demo")
+        )
         started = time.perf_counter()
         while packages["greeting"].name in visible(server):
             time.sleep(0.005)

@@ -102,7 +102,8 @@ def sweep_shards(
     connection: Connection, channel_id: int, before_ms: int, limit: int = BATCH
 ) -> list[StoredShard]:
     """Forget shards that were retired before a time; return where they lie."""
-    leases.wait(connection, leases.INDEXER)  # a flip that brings some back has them, and we those that it wants next
+    # a flip that brings some back has them, and we those that it wants next
+    leases.wait(connection, leases.INDEXER)
     table = t.shards
     old = (
         sa.select(table.c.sha256)

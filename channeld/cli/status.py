@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +11,10 @@ from channeld.cli.output import counted, print_facts, print_json, print_table
 
 if TYPE_CHECKING:
     from channeld.cli.client import Client
+
+
+#: How long a change may wait before somebody should be at work on it.
+_OVERDUE_SECONDS: Final = 5
 
 
 @click.command()
@@ -40,7 +44,7 @@ def _print(url: str, status: dict[str, Any]) -> None:
                 f"{size(disk['free_bytes'])} free, {size(disk['reserve_bytes'])} kept in reserve"
                 + ("" if disk["accepts_uploads"] else ": UPLOADS ARE REFUSED"),
             ),
-            ("indexer", _indexer(status["indexer"])),
+            ("indexer", _indexer(status["indexer"], status["waiting"])),
             ("waiting", _waiting(status["waiting"])),
         ]
     )
@@ -62,10 +66,14 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(counted(counts[kind], one) for kind, one in kinds)
 
 
-def _indexer(state: dict[str, Any]) -> str:
+def _indexer(state: dict[str, Any], waiting: list[dict[str, Any]]) -> str:
     if state["trouble"]:
         return f"IN TROUBLE: {state['trouble']}"
-    return f"at work ({state['holder']})" if state["active"] else "NONE: nothing is published"
+    if state["active"]:
+        return f"at work ({state['holder']})"
+    # The work is taken up when there is some, so that nobody holds it is a bad sign only while something waits.
+    overdue = any(each["age_seconds"] >= _OVERDUE_SECONDS for each in waiting)
+    return "NOBODY PUBLISHES what waits: is there a process that indexes?" if overdue else "idle"
 
 
 def _waiting(views: list[dict[str, Any]]) -> str:

@@ -23,7 +23,7 @@ from channeld.blobs.durable import Disk, disk_errors
 from channeld.blobs.durable import sweep as sweep_temporary
 from channeld.formats.zstdframe import END
 from channeld.indexing.generation import Documents, Paged
-from channeld.indexing.packs import Packs
+from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import (
     Page,
     PageTable,
@@ -133,10 +133,15 @@ class Assembly:
         if os.fstat(source).st_size != previous.zst_size:  # nothing of ours: better to make it without
             os.close(source)
             return -1, {}
+        try:
+            pieces = self._tables.get(previous.table).pieces()
+        except PieceDamaged:
+            os.close(source)
+            return -1, {}
         known: Known = {}
         position = len(header(previous.raw_size))
         between = b""
-        for piece in self._tables.get(previous.table).pieces():
+        for piece in pieces:
             if isinstance(piece, Page):
                 known[piece.place.sha256] = position, between
                 between = b""

@@ -52,7 +52,7 @@ class ChannelStuck(Unavailable):
     advice: ClassVar[str] = "What was published of it stays; it is tried again after a pause."
 
     def sentence(self) -> str:
-        return f"The channel {self.channel} could not be rendered: {self.problem}"
+        return f"The channel {self.channel} could not be rendered: {self.problem.rstrip('.')}."
 
 
 @dataclass(frozen=True, slots=True)

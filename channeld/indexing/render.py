@@ -61,8 +61,8 @@ class Rendered:
 
     @property
     def changed(self) -> bool:
-        """Whether anything came out differently."""
-        return self.documents != self.before
+        """Whether anything came out differently, or a shard lies elsewhere."""
+        return self.documents != self.before or bool(self.new_shards)
 
 
 @dataclass(eq=False)

@@ -139,7 +139,7 @@ class FieldUnknown(BadField):
 
 
 @dataclass(eq=False)
-class FieldMissing(BadField):
+class FieldAbsent(BadField):
     fields: tuple[str, ...]
 
     def sentence(self) -> str:

@@ -40,7 +40,7 @@ import orjson
 from multidict import MultiMapping
 
 from channeld.formats.rejections import shown
-from channeld.web.rejections import FieldMissing, FieldUnknown, FieldWrong
+from channeld.web.rejections import FieldAbsent, FieldUnknown, FieldWrong
 
 T = TypeVar("T")
 
@@ -215,7 +215,7 @@ class Object:
             if member.required and name not in value
         )
         if missing:
-            raise FieldMissing(missing)
+            raise FieldAbsent(missing)
 
     def schema(self, definitions: dict[str, Schema]) -> Schema:
         name = self.kind.__name__

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from aiohttp import web
 
@@ -17,9 +17,10 @@ from channeld.catalog.channels import MAIN
 from channeld.catalog.files import Added
 from channeld.catalog.grants import Verb
 from channeld.catalog.liveness import live
-from channeld.catalog.rejections import ChannelMissing
+from channeld.catalog.rejections import ChannelMissing, LabelLocked
 from channeld.formats.names import FileName, Naming, check_channel_name, check_label
 from channeld.intake.ingest import Upload, check_asserted
+from channeld.web.auth import NotAllowed
 from channeld.web.bodies import check_announced, read_body, send_continue
 from channeld.web.keys import Services
 
@@ -27,6 +28,13 @@ _POLL_SECONDS: Final = 0.02
 #: The longest that ``Prefer: wait`` makes a request wait.
 LONGEST_WAIT: Final = 60.0
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", re.IGNORECASE)
+
+
+@dataclass(eq=False)
+class LabelClosed(NotAllowed):
+    """``LabelLocked`` for clients that take 409 for other bytes under the name, and that for success if so told."""
+
+    advice: ClassVar[str] = LabelLocked.advice
 
 
 @dataclass(frozen=True, slots=True)

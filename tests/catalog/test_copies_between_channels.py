@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from channeld.catalog import copying
+from channeld.catalog import copying, files, labels
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.copying import Copying, CopyOfBroken
 from channeld.catalog.database import Database
@@ -40,10 +41,10 @@ def channels(database: Database) -> None:
 
 
 def copy(
-    database: Database, *labels: str, target: str = "to", approve: copying.Approval = agree, **selected: str
+    database: Database, *names: str, target: str = "to", approve: copying.Approval = agree, **selected: str
 ) -> list[Added]:
     asked = Copying(
-        "from", Selection(**{"name": "alpha", "label": "main", **selected}), target, labels or ("main",)
+        "from", Selection(**{"name": "alpha", "label": "main", **selected}), target, names or ("main",)
     )
     return database.write_now(lambda connection: copying.copy(connection, asked, actor(LATER), approve))
 
@@ -85,8 +86,6 @@ def test_of_several_files_all_are_copied_or_none(database: Database) -> None:
 
 
 def test_what_was_deleted_in_the_target_stays_taken(database: Database) -> None:
-    from channeld.catalog import files
-
     add(database, artifact(), channel="from")
     add(database, artifact(content="other"), channel="to")
     database.write_now(lambda c: files.delete(c, "to", "noarch", "alpha-1.0-0.conda", actor()))
@@ -130,7 +129,7 @@ def test_broken_files_are_copied_from_the_label_that_shows_them(database: Databa
     ],
 )
 def test_what_is_not_there_cannot_be_copied(
-    database: Database, selected: dict[str, str], rule: type[Rejected]
+    database: Database, selected: dict[str, Any], rule: type[Rejected]
 ) -> None:
     add(database, artifact(), channel="from")
     with pytest.raises(rule):
@@ -146,8 +145,6 @@ def test_the_target_keeps_its_own_rules_for_names(database: Database) -> None:
 
 
 def test_locked_labels_and_objections_are_heeded(database: Database) -> None:
-    from channeld.catalog import labels
-
     add(database, artifact(), channel="from")
     with pytest.raises(Unwanted):
         copy(database, approve=refuse)

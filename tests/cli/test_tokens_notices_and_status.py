@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from channeld import __version__
+from channeld.catalog import tables as t
 from channeld.cli.arguments import Duration
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, run_command
 from tests.support.packages import build_conda
 from tests.support.server import ServerThread
 
@@ -98,6 +100,24 @@ def test_the_status_is_told_in_words(server: ServerThread, run: Run) -> None:
     assert shown[5].startswith("indexer: at work (")
     assert shown[6:] == ["waiting: nothing: everything is live"]
     assert json.loads(run("status", "--json").stdout)["waiting"] == []
+
+
+def test_an_indexer_that_is_not_there_is_told_once_something_waits(tmp_path: Path) -> None:
+    with ServerThread(tmp_path, indexing=False) as thread:
+        thread.server.channel("chan")
+
+        def indexer() -> str:
+            env: dict[str, str | None] = {
+                "CHANNELD_URL": thread.server.url,
+                "CHANNELD_TOKEN": thread.server.admin,
+            }
+            return run_command("status", env=env).stdout.splitlines()[5]
+
+        assert indexer() == "indexer: idle"
+        thread.upload("alpha-1.0-0.conda", build_conda("alpha"))
+        earlier = t.dirty.update().values(since_ms=t.dirty.c.since_ms - 60_000)
+        thread.server.database.write_now(lambda connection: connection.execute(earlier).rowcount)
+        assert indexer() == "indexer: NOBODY PUBLISHES what waits: is there a process that indexes?"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,6 @@ KEPT: Final = {
     "fixtures/conda+conda/tests/data/conda_format_repo": ("osx-64", "win-32"),
     "fixtures/conda+conda-libmamba-solver/tests/data/mamba_repo": ("noarch",),
     "fixtures/conda+rattler/test-data/test-server/repo": ("noarch",),
-    "fixtures/mamba-org+mamba/micromamba/test-server/repo": ("noarch",),
 }
 
 
@@ -161,13 +160,14 @@ KEPT: Final = {
 def test_the_documents_that_conda_index_left_with_real_packages_are_ours(
     test_data: Path, tmp_path: Path, folder: str
 ) -> None:
+    unpatched = "repodata.json" if "conda_format_repo" in folder else "repodata_from_packages.json"
     for subdir in KEPT[folder]:
-        listed = repodata(test_data / folder, subdir, "repodata_from_packages.json")
+        listed = repodata(test_data / folder, subdir, unpatched)
         for filename in (*listed["packages"], *listed["packages.conda"]):
             put(tmp_path, filename, (test_data / folder / subdir / filename).read_bytes(), subdir)
     index(tmp_path)
     for subdir in KEPT[folder]:
-        for name in ("repodata_from_packages.json", "current_repodata.json"):
+        for name in (unpatched, "current_repodata.json"):
             expected, found = repodata(test_data / folder, subdir, name), repodata(tmp_path, subdir, name)
             for section in ("packages", "packages.conda"):
                 theirs, ours = expected.pop(section), found.pop(section)

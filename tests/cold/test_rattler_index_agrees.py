@@ -9,13 +9,14 @@ import msgpack
 import pytest
 from rattler import MatchSpec
 
+from channeld.formats.timestamps import milliseconds
 from tests.support.folders import decompressed, index, repodata, shards
 from tests.support.realchannels import index_with_rattler, lay_out, sort_packages
 
-#: What rattler's types leave out or add: defaults, empty values, and fields that it does not know.
+#: What rattler reads of a record. Not the subdir: it is not told where index.json has none.
 KNOWN = {
     "build", "build_number", "constrains", "depends", "features", "license", "license_family", "md5", "name",
-    "noarch", "sha256", "size", "subdir", "timestamp", "track_features", "version",
+    "noarch", "sha256", "size", "timestamp", "track_features", "version",
 }  # fmt: skip
 
 
@@ -35,6 +36,8 @@ def known(record: dict[str, Any]) -> dict[str, Any]:
     """Reduce a record to what rattler reads of it, with rattler's defaults left out."""
     track_features = record.get("track_features") or []
     listed = track_features.split() if isinstance(track_features, str) else track_features
+    timestamp = milliseconds(record.get("timestamp"))
+    noarch = "generic" if record.get("noarch") is True else record.get("noarch")
     # rattler writes some specs in a form of its own: "a>=1" as "a >=1"
     specs = {
         field: [str(MatchSpec(spec)) for spec in record.get(field) or []]
@@ -42,8 +45,14 @@ def known(record: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         field: value
-        for field, value in {**record, "track_features": listed, **specs}.items()
-        if field in KNOWN and value not in ([], "", None)
+        for field, value in {
+            **record,
+            "track_features": listed,
+            "timestamp": timestamp,
+            "noarch": noarch,
+            **specs,
+        }.items()
+        if field in KNOWN and value not in ([], "", None, 0)
     }
 
 

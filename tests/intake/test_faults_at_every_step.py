@@ -147,7 +147,7 @@ async def test_many_uploads_into_trouble_and_out_of_it(tmp_path: Path) -> None:
         make_faulty(server.database, steps)
 
         async def send(filename: str, data: bytes) -> list[int]:
-            statuses = []
+            statuses: list[int] = []
             while not statuses or statuses[-1] == 503:
                 answer = await server.ask("PUT", f"/chan/noarch/{filename}", data=data)
                 statuses.append(answer.status)

@@ -156,8 +156,14 @@ async def test_a_locked_label_takes_nothing(server: RunningServer, stored: Calla
     )
 
     answer = await server.upload("alpha-1.0-0.conda", GOOD)
+    # rattler-build takes 409 for other bytes under the name, which --skip-existing makes a success
+    prefix = await server.ask(
+        "POST", "/api/v1/upload/chan", data=GOOD, headers={"X-File-Name": "alpha-1.0-0.conda"}
+    )
 
     assert answer.problem == (409, "label_locked")
+    assert prefix.status == 403
+    assert prefix.body.decode() == "The label 'main' of the channel 'chan' is locked. Unlock it first."
     assert stored() == NOTHING
 
 

@@ -281,6 +281,12 @@ class World:
         assert b"".join(plain(self.packs, self.tables.get(document.table), 0, len(text))) == text
         return text
 
+    def place_of_whole(self, name: str) -> Place:
+        """Say where a document lies that is stored in one piece."""
+        document = self.raw()[name]
+        assert isinstance(document, Whole)
+        return document.place
+
     def views(self) -> list[ViewKey]:
         """List every published view, the channel-level ones too."""
         return self.checker.views()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 from openapi_schema_validator import OAS31Validator
 
-from channeld.web.rejections import BadField, FieldMissing, FieldUnknown, FieldWrong
+from channeld.web.rejections import BadField, FieldAbsent, FieldUnknown, FieldWrong
 from channeld.web.shapes import Between, Length, object_of, read, read_query, shape_of
 
 
@@ -57,7 +57,7 @@ def test_a_value_is_read_with_everything_in_it() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ({}, FieldMissing(("name",))),
+        ({}, FieldAbsent(("name",))),
         (
             {"name": "oak", "leaf": {"color": 1, "vein": 2}},
             FieldUnknown(("leaf.color", "leaf.vein"), ("leaf.colour", "leaf.veins")),

@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from channeld.catalog.channels import MAIN
 from channeld.catalog.files import Added
 from channeld.catalog.grants import Verb, may_allow, missing
-from channeld.catalog.rejections import ChannelMissing, FileConflict
+from channeld.catalog.rejections import ChannelMissing, FileConflict, LabelLocked
 from channeld.errors import Rejected
 from channeld.formats.names import check_channel_name
 from channeld.web.auth import NotAllowed
@@ -26,7 +26,7 @@ from channeld.web.dialects.forms import FormReader
 from channeld.web.errors import plain_sentence, speaks
 from channeld.web.keys import SERVICES, Services
 from channeld.web.rejections import BadRequest, BodyCutShort, BodyTooLarge
-from channeld.web.uploads import Announced, accept, ingest, status_of, take
+from channeld.web.uploads import Announced, LabelClosed, accept, ingest, status_of, take
 
 _TRUE: Final = ("true", "1")
 
@@ -69,6 +69,8 @@ async def post(request: web.Request) -> web.Response:
         if request.query.get("force", "").lower() in _TRUE:
             raise ForceRefused(channel) from conflict
         raise
+    except LabelLocked as locked:
+        raise LabelClosed(locked.sentence()) from None
     text = f"{added.file.subdir}/{added.file.filename}: {added.outcome}\n"
     return web.Response(status=status_of(added), text=text)
 

@@ -25,7 +25,7 @@ class IndexerState:
     holder: Annotated[str, "Its name, of one life of it; empty when there is none."]
     epoch: Annotated[int, "How often the work has changed hands."]
     expires: Annotated[str, "Until when it holds the work, unless it goes on."]
-    active: Annotated[bool, "Whether it holds the work now."]
+    active: Annotated[bool, "Whether it holds the work now, which is taken up when there is some."]
     trouble: Annotated[str, "What went wrong last; empty when all is well."]
 
 

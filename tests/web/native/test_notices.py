@@ -83,7 +83,7 @@ async def test_a_notice_expires_by_itself(tmp_path: Path) -> None:
         ({"message": "x" * 4097}, (400, "field_wrong")),
         ({"message": "x", "level": "panic"}, (400, "field_wrong")),
         ({"message": "x", "id": ""}, (422, "notice_field_missing")),
-        ({}, (400, "field_missing")),
+        ({}, (400, "field_absent")),
     ],
 )
 async def test_a_notice_that_would_harm_is_refused(

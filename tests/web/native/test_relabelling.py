@@ -165,7 +165,7 @@ async def test_the_time_of_entry_is_kept_when_a_label_comes_back(server: Running
         ({"files": [{"version": "1.0"}], "add": ["main"]}, (422, "nothing_selected")),
         ({"files": [{}], "add": ["main"]}, (422, "nothing_selected")),
         ({"files": [{"name": "alpha"}]}, (400, "bad_request")),
-        ({"add": ["main"]}, (400, "field_missing")),
+        ({"add": ["main"]}, (400, "field_absent")),
         ({"files": [{"package": "alpha"}], "add": ["main"]}, (400, "field_unknown")),
         ({"files": [{"name": "alpha"}], "add": "main"}, (400, "field_wrong")),
         ({"files": [{"name": "alpha"}], "add": ["locked", "main"]}, (409, "label_locked")),

@@ -27,8 +27,8 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from dataclasses import replace
+from typing import Final
 
 from aiohttp import BodyPartReader, web
 from sqlalchemy import Connection
@@ -49,20 +49,13 @@ from channeld.web.keys import Services
 from channeld.web.native.route import Call
 from channeld.web.native.wiring import json_of
 from channeld.web.rejections import BadRequest, BodyCutShort, BodyTooLarge
-from channeld.web.uploads import Announced, authorise, note
+from channeld.web.uploads import Announced, LabelClosed, authorise, note
 
 #: Bytes that one field of the form beside the file may have, and how many such fields there may be.
 _FIELD_BYTES: Final = 4096
 _FIELDS: Final = 32
 #: Bytes of a form beyond those of its file.
 _FORM_BYTES: Final = 256 * 1024
-
-
-@dataclass(eq=False)
-class LabelClosed(NotAllowed):
-    """``LabelLocked``, with a status that is not taken for other bytes under the name."""
-
-    advice: ClassVar[str] = LabelLocked.advice
 
 
 def _pending(services: Services) -> PendingUploads:

@@ -1,0 +1,159 @@
+"""Rule: whichever step of a publication fails, and whether or not it took effect, a reader sees the old generation or the
+new one, whole; the work is done by the next try, and nothing is left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from channeld.catalog.database import Database
+from channeld.catalog.unavailable import CatalogUnavailable
+from channeld.errors import Unavailable
+from tests.support.clock import ManualClock
+from tests.support.faults import Fault, FaultyDisk, Steps
+from tests.support.indexing import ViewSeen, World, forget, package
+
+#: So often, a step of a kind is made to fail, spread over all of its occurrences.
+_OF_A_KIND = 3
+
+
+def make_publishing_faulty(database: Database, steps: Steps) -> None:
+    """Have the transactions of a publisher be steps, too."""
+    write_now, snapshot = database.write_now, database.snapshot
+
+    def faulty_write(work: Callable[..., Any]) -> Any:
+        fault = steps.due("write catalog")
+        if fault is None:
+            return write_now(work)
+        if fault.persisted:
+            write_now(work)
+        raise CatalogUnavailable("the write was made to fail")
+
+    @contextmanager
+    def faulty_snapshot() -> Iterator[Connection]:
+        if steps.due("read catalog") is not None:
+            raise CatalogUnavailable("the read was made to fail")
+        with snapshot() as connection:
+            yield connection
+
+    database.write_now = faulty_write  # type: ignore[method-assign]
+    database.snapshot = faulty_snapshot  # type: ignore[method-assign]
+
+
+class FaultyWorld:
+    """A world whose disk and catalog fail when they are told to; every publication is of the same kind."""
+
+    def __init__(self, new_world: Callable[..., World]) -> None:
+        self.steps = Steps()
+        self.clock = ManualClock(round(time.time() * 1000))
+        self.world = new_world(disk=FaultyDisk(self.steps), clock=self.clock)
+        self.world.make_channel()
+        for number in range(30):
+            self.world.upload(package(f"package{number:02d}"))
+        self.world.publish()
+        make_publishing_faulty(self.world.database, self.steps)
+        self._uploads = 0
+
+    def upload(self) -> str:
+        """Upload a new version of a package, and have the lease be taken anew."""
+        self._uploads += 1
+        self.clock.advance(seconds=20)
+        one = package("package07", f"2.{self._uploads}")
+        self.world.upload(one)
+        return one.filename
+
+    def publish_with(self, fault: Fault | None) -> Unavailable | None:
+        """Publish with a fault; returns what that came to."""
+        self.steps.arm(fault)
+        try:
+            self.world.publish()
+        except Unavailable as error:
+            return error
+        finally:
+            self.steps.disarm()
+        return None
+
+
+@pytest.fixture
+def faulty(new_world: Callable[..., World]) -> FaultyWorld:
+    return FaultyWorld(new_world)
+
+
+def chosen(names: list[str]) -> list[int]:
+    """Choose some steps of each kind: the first, the last, and one between."""
+    found = []
+    for kind in dict.fromkeys(names):
+        where = [index for index, name in enumerate(names) if name == kind]
+        found += sorted({where[0], where[len(where) // 2], where[-1]})[:_OF_A_KIND]
+    return found
+
+
+@pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed but persisted"])
+def test_the_old_generation_stays_and_the_next_try_succeeds(faulty: FaultyWorld, persisted: bool) -> None:
+    world = faulty.world
+    faulty.upload()
+    assert faulty.publish_with(None) is None
+    names = list(faulty.steps.taken)
+    assert {"create", "write", "fsync", "rename", "fsync folder", "write catalog", "read catalog"} <= set(
+        names
+    )
+    for step in chosen(names):
+        before, uploaded = world.seen(), faulty.upload()
+        error = faulty.publish_with(Fault(step, persisted))
+        assert error is not None, f"step {step}, {names[step]}, failed unnoticed"
+        _check_whole(world, before, uploaded, flipped=persisted and step == _last_write(names))
+        forget(world)
+        world.publish()
+        assert uploaded in world.names()
+        world.check()
+    _check_nothing_is_left(faulty)
+
+
+def _last_write(names: list[str]) -> int:
+    return len(names) - 1 - names[::-1].index("write catalog")
+
+
+def _check_whole(world: World, before: ViewSeen, uploaded: str, *, flipped: bool) -> None:
+    now = world.seen()
+    if flipped:
+        assert uploaded in world.names()
+    else:
+        assert now == before
+        assert world.is_dirty()
+
+
+def _check_nothing_is_left(faulty: FaultyWorld) -> None:
+    """After a sweep there are no temporary files, and no pack that nothing refers to."""
+    world = faulty.world
+    faulty.clock.advance(seconds=2 * 86_400)
+    world.sweeper.sweep()
+    assert world.temporary_files() == []
+    world.check()
+    served = {one.table.pack if hasattr(one, "table") else one.place.pack for one in world.raw().values()}
+    assert served <= set(world.packs.names())
+
+
+def test_a_disk_that_does_not_even_let_go_leaves_files_that_are_swept(faulty: FaultyWorld) -> None:
+    world = faulty.world
+
+    class StuckDisk(FaultyDisk):
+        def unlink(self, path: object) -> None:
+            raise OSError(5, "Input/output error")
+
+    world.packs.disk = StuckDisk(faulty.steps)
+    faulty.upload()
+    faulty.steps.arm()
+    assert faulty.publish_with(Fault(faulty.steps.taken.count("") + 3, persisted=False)) is not None
+    left = world.temporary_files()
+    world.packs.disk = FaultyDisk(faulty.steps)
+    world.publish()
+    faulty.clock.advance(seconds=2 * 86_400)
+    world.sweeper.sweep()
+    assert len(left) == 1
+    assert world.temporary_files() == []
+    world.check()
