@@ -33,6 +33,11 @@ def dumped_tables() -> list[sa.Table]:
     return [table for table in t.metadata.sorted_tables if table.name not in _LEFT_OUT]
 
 
+def _plain(table: sa.Table) -> str:
+    """Return a table's name as a plain text: SQLAlchemy's own kind of text is no key in JSON."""
+    return f"{table.name}"
+
+
 def write(connection: Connection, file: BinaryIO, revision: str) -> dict[str, int]:
     """Write the snapshot that a connection sees; returns how many rows each table has."""
     counts = {}
@@ -42,12 +47,12 @@ def write(connection: Connection, file: BinaryIO, revision: str) -> dict[str, in
         target.write(packer.pack({"format": _FORMAT, "revision": revision}))
         for table in dumped_tables():
             columns = [column.name for column in table.columns]
-            target.write(packer.pack({"table": table.name, "columns": columns}))
-            counts[table.name] = 0
+            target.write(packer.pack({"table": _plain(table), "columns": columns}))
+            counts[_plain(table)] = 0
             query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=_ROWS)
             for batch in connection.execute(query).partitions(_ROWS):
                 target.write(packer.pack([list(row) for row in batch]))
-                counts[table.name] += len(batch)
+                counts[_plain(table)] += len(batch)
         target.write(packer.pack({"end": counts}))
     return counts
 
@@ -71,14 +76,14 @@ def batches(path: Path, revision: str) -> Iterator[Batch]:
     for value in values:
         if isinstance(value, dict) and "table" in value:
             table, columns = t.metadata.tables[value["table"]], value["columns"]
-            counts[table.name] = 0
+            counts[_plain(table)] = 0
         elif isinstance(value, dict):
             if value.get("end") != counts:
                 raise DumpUnreadable(str(path), "its tables are not whole")
             return
         elif table is not None:
             yield table, [dict(zip(columns, row, strict=True)) for row in value]
-            counts[table.name] += len(value)
+            counts[_plain(table)] += len(value)
     raise DumpUnreadable(str(path), "it ends too early")
 
 
@@ -87,7 +92,7 @@ def read(connection: Connection, path: Path, revision: str) -> dict[str, int]:
     counts = {table.name: 0 for table in dumped_tables()}
     for table, rows in batches(path, revision):
         connection.execute(table.insert(), rows)
-        counts[table.name] += len(rows)
+        counts[_plain(table)] += len(rows)
     _set_sequences(connection)
     return counts
 
