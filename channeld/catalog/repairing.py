@@ -29,6 +29,8 @@ def is_marked(connection: Connection, key: ViewKey) -> bool:
 
 
 def is_dirty(connection: Connection, key: ViewKey) -> bool:
-    """Tell whether anything of a view waits to be rendered."""
-    query = sa.select(t.dirty.c.id).where(t.dirty.c.label_id == key.label_id, t.dirty.c.subdir == key.subdir)
+    """Tell whether anything of a view waits to be rendered; of a channel-level one, anything of its label."""
+    query = sa.select(t.dirty.c.id).where(t.dirty.c.label_id == key.label_id)
+    if key.subdir:
+        query = query.where(t.dirty.c.subdir == key.subdir)
     return connection.execute(query.limit(1)).first() is not None

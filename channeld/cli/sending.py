@@ -9,11 +9,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import aiofiles
 import aiohttp
+from aiofiles.threadpool import wrap
 
 from channeld.cli.client import Client, path, reason_field
 from channeld.cli.failures import Failure, NotNow, Refused
@@ -106,26 +107,21 @@ class Sender:
         size, sha256 = await asyncio.to_thread(_hash, file)
         pause = _FIRST_PAUSE_SECONDS
         for tries_left in reversed(range(self._plan.retries + 1)):
-            body = _Body(file, size, self._progress)
-            try:
-                answer = await self._put(session, file, body, sha256)
-            except NotNow as trouble:
-                if body.problem is not None:
-                    raise body.problem from None
-                if not tries_left:
+            with _Body(file, size, self._progress) as body:
+                try:
+                    return _compared(await self._put(session, file, body, sha256), sha256)
+                except NotNow as trouble:
+                    if body.problem is not None:
+                        raise body.problem from None
+                    if not tries_left:
+                        raise
+                    wait = max(pause, min(trouble.retry_after, _LONGEST_PAUSE_SECONDS))
+                except Failure:
+                    self._progress.add(size - body.sent)  # nothing more of it will go out
                     raise
-                self._progress.add(-body.sent)
-                await _pause(max(pause, min(trouble.retry_after, _LONGEST_PAUSE_SECONDS)))
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-                continue
-            except Failure:
-                self._progress.add(size - body.sent)  # nothing more of it will go out
-                raise
-            if answer["sha256"] != sha256:
-                raise Failure(
-                    f"The server stored other bytes: sha256 {answer['sha256']} instead of {sha256}."
-                )
-            return answer
+            self._progress.add(-body.sent)
+            await _pause(wait)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         raise AssertionError("the last try returns or raises")
 
     async def _put(
@@ -178,42 +174,65 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def _compared(answer: dict[str, Any], sha256: str) -> dict[str, Any]:
+    """Return the answer, if what the server stored is what was sent."""
+    if answer["sha256"] != sha256:
+        raise Failure(f"The server stored other bytes: sha256 {answer['sha256']} instead of {sha256}.")
+    return answer
+
+
 class _Body:
-    """The bytes of a file on their way out, never more than were hashed."""
+    """The bytes of a file on their way out, never more than were hashed.
+
+    The file is open from ``with`` to its end, and not as long as somebody iterates: an answer may come before the
+    last chunk has gone out.
+    """
 
     def __init__(self, file: Path, size: int, progress: Progress) -> None:
         self._file = file
         self._progress = progress
+        self._stream = _open(file)
         self.size = size
         self.sent = 0
         #: Why reading the file failed: what sends the body tells it as trouble with the connection.
         self.problem: Failure | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stream.close()
+
     async def chunks(self) -> AsyncIterator[bytes]:
+        while self.sent < self.size:
+            chunk = await self._read(min(_CHUNK, self.size - self.sent))
+            yield chunk
+            self.sent += len(chunk)
+            self._progress.add(len(chunk))
+
+    async def _read(self, count: int) -> bytes:
         try:
-            async with aiofiles.open(self._file, "rb") as stream:
-                while self.sent < self.size:
-                    chunk = await stream.read(min(_CHUNK, self.size - self.sent))
-                    if not chunk:
-                        raise Failure(f"{self._file} became shorter while it was sent.")
-                    yield chunk
-                    self.sent += len(chunk)
-                    self._progress.add(len(chunk))
+            chunk: bytes = await wrap(self._stream).read(count)
         except OSError as error:
             self.problem = Failure(f"{self._file} cannot be read: {error.strerror}.")
             raise self.problem from error
-        except Failure as failure:
-            self.problem = failure
-            raise
+        if not chunk:
+            self.problem = Failure(f"{self._file} became shorter while it was sent.")
+            raise self.problem
+        return chunk
+
+
+def _open(file: Path) -> BufferedReader:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _hash(file: Path) -> tuple[int, str]:
-    try:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            return stream.tell(), digest
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}.") from error
+    with _open(file) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return stream.tell(), digest
 
 
 _OUTCOMES: Final = {

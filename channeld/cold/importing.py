@@ -23,7 +23,7 @@ from channeld.catalog.bulk import Arrival, Landing, Marking
 from channeld.catalog.channels import MAIN
 from channeld.cold.batching import Batches, jobs
 from channeld.cold.progress import Progress
-from channeld.cold.reading import Done, Job, Read, Refusal, Results, work
+from channeld.cold.reading import Done, Read, ReadFiles, Refusal
 from channeld.cold.report import Refused, Report
 from channeld.cold.scan import ChannelFolder, Seen, scan
 from channeld.cold.seeding import Seeds, import_time
@@ -52,7 +52,7 @@ class Importer:
     """Imports folders into the channels of one instance. Make it before the instance: its workers fork."""
 
     def __init__(self, processes: int) -> None:
-        self._workers: Workers[Job, Results] = Workers(work, processes)
+        self._workers: Workers = Workers(processes)
 
     def close(self) -> None:
         """End the worker processes."""
@@ -105,7 +105,7 @@ class _Import:
         lease = self._instance.database.read_now(lambda connection: leases.find(connection, leases.INDEXER))
         return lease.holder if lease is not None and lease.expires_ms > self._instance.clock.now_ms() else ""
 
-    def read(self, workers: Workers[Job, Results], progress: Progress) -> None:
+    def read(self, workers: Workers, progress: Progress) -> None:
         """Read files, and store them as they come."""
         progress.begin("Imported", self._listing.count, self._listing.size)
         waiting = {subdir: list(files.items()) for subdir, files in self._listing.subdirs.items()}
@@ -120,9 +120,9 @@ class _Import:
             batches.close()
             progress.end()
 
-    def _job(self, subdir: str, files: tuple[tuple[str, Seen], ...]) -> Job:
+    def _job(self, subdir: str, files: tuple[tuple[str, Seen], ...]) -> ReadFiles:
         instance = self._instance
-        return Job(
+        return ReadFiles(
             str(self._listing.path / subdir),
             subdir,
             files,

@@ -38,7 +38,7 @@ from channeld.cold.documents import FolderDocuments
 from channeld.cold.ledger import Changes, Rules
 from channeld.cold.progress import Progress
 from channeld.cold.publishing import publish, publish_anew
-from channeld.cold.reading import Done, Job, Read, Results, work
+from channeld.cold.reading import Done, Read, ReadFiles
 from channeld.cold.rejections import FolderBusy
 from channeld.cold.report import Refused, Report
 from channeld.cold.scan import ChannelFolder, Seen, scan
@@ -88,7 +88,7 @@ def index_folder(folder: Path, options: IndexOptions, clock: Clock, progress: Pr
     listing = scan(folder, options.subdirs)
     with ExitStack() as stack:
         processes = options.processes if listing.count > _ALONE else 0
-        workers: Workers[Job, Results] = Workers(work, processes)
+        workers: Workers = Workers(processes)
         stack.callback(workers.close)
         stack.enter_context(_locked(folder))
         instance = stack.enter_context(_opened(folder / STATE, clock))
@@ -182,7 +182,7 @@ class _Run:
         self.report.refused = [Refused(*one) for one in found.still_refused]
         return found
 
-    def read(self, workers: Workers[Job, Results], progress: Progress) -> None:
+    def read(self, workers: Workers, progress: Progress) -> None:
         """Read new and changed files, and commit them as they come."""
         waiting = {
             subdir: [(name, self._listing.subdirs[subdir][name]) for name in names]
@@ -201,10 +201,10 @@ class _Run:
             batches.close()
             progress.end()
 
-    def _job(self, subdir: str, files: tuple[tuple[str, Seen], ...]) -> Job:
+    def _job(self, subdir: str, files: tuple[tuple[str, Seen], ...]) -> ReadFiles:
         options = self._options
         folder = str(self._listing.path / subdir)
-        return Job(folder, subdir, files, options.naming, options.limits, self._now_ms)
+        return ReadFiles(folder, subdir, files, options.naming, options.limits, self._now_ms)
 
     def _commit(self, reads: list[Read]) -> None:
         """Bring the catalog and the ledger to what was read, in one transaction."""

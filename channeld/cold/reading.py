@@ -37,8 +37,8 @@ _PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Some files of one folder for one worker, and by which rules they are judged."""
+class ReadFiles:
+    """Some files of one folder for one worker, and by which rules they are judged. Called, it reads them."""
 
     folder: str
     subdir: str
@@ -49,6 +49,9 @@ class Job:
     #: Where the bytes are kept under a temporary name, for an import; "" leaves them where they are.
     incoming: str = ""
     linked: bool = False
+
+    def __call__(self) -> Results:
+        return [_read(self, filename, seen) for filename, seen in self.files]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Read:
 class Done:
     """A job that is done."""
 
-    job: Job
+    job: ReadFiles
     results: Results
 
     def reads(self) -> Iterator[Read]:
@@ -100,12 +103,7 @@ class Done:
 _values_of: Final = attrgetter(*Artifact.__slots__)
 
 
-def work(job: Job) -> Results:
-    """Read the files of a job, one after the other."""
-    return [_read(job, filename, seen) for filename, seen in job.files]
-
-
-def _read(job: Job, filename: str, seen: Seen) -> tuple[tuple[Any, ...] | Refusal, str]:
+def _read(job: ReadFiles, filename: str, seen: Seen) -> tuple[tuple[Any, ...] | Refusal, str]:
     kept = ""
     try:
         name = FileName.parse(filename, job.naming)
@@ -144,13 +142,13 @@ def _whole(path: str, filename: str, seen: Seen) -> bytes:
     return data
 
 
-def _of_bytes(job: Job, data: bytes, name: FileName) -> Artifact:
+def _of_bytes(job: ReadFiles, data: bytes, name: FileName) -> Artifact:
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     digests = Digests(hashlib.sha256(data).hexdigest(), md5, len(data))
     return inspect(io.BytesIO(data), name, digests, naming=job.naming, limits=job.limits, now_ms=job.now_ms)
 
 
-def _of_file(job: Job, path: str, name: FileName) -> Artifact:
+def _of_file(job: ReadFiles, path: str, name: FileName) -> Artifact:
     with Path(path).open("rb", buffering=0) as file:
         hashed = HashedFile(file)
         inspection = inspect_archive(cast(BinaryIO, hashed), name, job.naming, job.limits)

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
-from typing import ClassVar, Final, Generic, TypeVar, cast
+from typing import ClassVar, Final, TypeVar, cast
 
 from channeld.errors import Unavailable
 
-J = TypeVar("J")
 R = TypeVar("R")
+Job = Callable[[], R]
 
 #: Jobs that a worker has been given: one it works on, and one that waits in its pipe.
 _AHEAD: Final = 2
@@ -40,15 +40,14 @@ class WorkerDied(Unavailable):
         return "A worker process ended unexpectedly."
 
 
-class Workers(Generic[J, R]):
-    """Runs ``work`` on jobs, in processes that are there from the start. Results come as they get ready.
+class Workers:
+    """Calls jobs in processes that are there from the start. Results come as they get ready.
 
     Make it before this process has threads: then it forks, which costs nothing; later it has to start new interpreters.
     Without any process, the jobs are done here.
     """
 
-    def __init__(self, work: Callable[[J], R], count: int) -> None:
-        self._work = work
+    def __init__(self, count: int) -> None:
         forks = threading.active_count() == 1
         context: ForkContext | SpawnContext
         context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
@@ -57,23 +56,23 @@ class Workers(Generic[J, R]):
         for _ in range(count):
             ours, theirs = context.Pipe()
             inherited = [*self._connections, ours] if forks else []
-            process = context.Process(target=_serve, args=(work, theirs, inherited), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, inherited), daemon=True)
             process.start()
             theirs.close()
             self._connections.append(ours)
             self._processes.append(process)
 
-    def run(self, jobs: Iterator[J]) -> Iterator[tuple[J, R]]:
-        """Yield each job with its result.
+    def run(self, jobs: Iterator[Job[R]]) -> Iterator[tuple[Job[R], R]]:
+        """Yield each job with its result. Jobs and results go through pipes, so they have to be what pickle takes.
 
         Raises:
             WorkerDied: a process ended.
         """
         if not self._connections:
             for job in jobs:
-                yield job, self._work(job)
+                yield job, job()
             return
-        given: dict[Connection, list[J]] = {connection: [] for connection in self._connections}
+        given: dict[Connection, list[Job[R]]] = {connection: [] for connection in self._connections}
         try:
             for _ in range(_AHEAD):
                 for connection, waiting in given.items():
@@ -91,7 +90,7 @@ class Workers(Generic[J, R]):
             raise WorkerDied from error
 
     @staticmethod
-    def _give(connection: Connection, waiting: list[J], jobs: Iterator[J]) -> None:
+    def _give(connection: Connection, waiting: list[Job[R]], jobs: Iterator[Job[R]]) -> None:
         job = next(jobs, None)
         if job is not None:
             connection.send_bytes(pickle.dumps(job, 5))
@@ -108,7 +107,7 @@ class Workers(Generic[J, R]):
             process.close()
 
 
-def _serve(work: Callable[[J], R], connection: Connection, inherited: list[Connection]) -> None:
+def _serve(connection: Connection, inherited: list[Connection]) -> None:
     """Be a worker, until the other end of the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -120,7 +119,7 @@ def _serve(work: Callable[[J], R], connection: Connection, inherited: list[Conne
         while True:
             job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
             try:
-                result: R | BaseException = work(job)
+                result = job()
             except Exception as error:  # noqa: BLE001 - raised again where the job came from
                 result = error
             connection.send_bytes(pickle.dumps(result, 5))

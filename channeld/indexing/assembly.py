@@ -80,7 +80,7 @@ class Assembly:
             return path
         table = self._tables.get(document.table)
         temporary = self.folder / f"{secrets.token_hex(12)}.tmp"
-        with disk_errors(path):
+        with disk_errors(self.folder):
             self._disk.make_folder(self.folder)
             try:
                 with self._disk.create(temporary) as target:

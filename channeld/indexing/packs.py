@@ -17,12 +17,13 @@ import os
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from channeld.blobs.durable import Disk, Pending, disk_errors
+from channeld.blobs.durable import Disk, DiskFull, DiskUnavailable, Pending, disk_errors
 from channeld.errors import Unavailable
 from channeld.indexing.packindex import StoredPiece, read_index, write_index
 from channeld.indexing.pagetable import Place
@@ -99,9 +100,10 @@ class PackWriter:
         sha256 = hashlib.sha256(data).digest()
         place = self._places.get(sha256)
         if place is None:
-            pending = self._begun()
-            place = Place(self.name, pending.size, len(data), sha256)
-            pending.write(data)
+            with self._told_of_folder():
+                pending = self._begun()
+                place = Place(self.name, pending.size, len(data), sha256)
+                pending.write(data)
             self._places[sha256] = place
         return place
 
@@ -125,8 +127,18 @@ class PackWriter:
         """Make everything durable; nothing may be added afterwards."""
         self._done = True
         if self._pending is not None:
-            self._pending.write(write_index(self.pieces()))
-            self._pending.commit(self._folder / (self.name + SUFFIX))
+            with self._told_of_folder():
+                self._pending.write(write_index(self.pieces()))
+                self._pending.commit(self._folder / (self.name + SUFFIX))
+
+    @contextmanager
+    def _told_of_folder(self) -> Iterator[None]:
+        """Name the folder when the disk fails: the file has another name at each try, and trouble is told once."""
+        try:
+            yield
+        except (DiskFull, DiskUnavailable) as error:
+            error.path = str(self._folder)
+            raise
 
     def pieces(self) -> list[StoredPiece]:
         """List what is in it, by the places that it answers for."""

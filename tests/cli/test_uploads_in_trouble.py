@@ -23,6 +23,10 @@ A1 = "alpha-1.0-0.conda"
 DATA = build_conda("alpha")
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing it waits for its answers
+
+
 @dataclass
 class Scripted:
     """A server that answers what it was told, one after the other, and writes down what it was sent."""
@@ -51,7 +55,7 @@ def scripted(*answers: tuple[int, dict[str, str], dict[str, Any]]) -> Iterator[S
         def log_message(self, *_arguments: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         script.url = f"http://127.0.0.1:{server.server_port}"
@@ -117,6 +121,17 @@ def test_what_is_refused_is_not_tried_again(file: Path) -> None:
         done = upload(file, server.url)
     assert (done.status, len(server.received)) == (1, 1)
     assert done.stderr == f"{A1}: No.\nError: 1 of 1 file could not be uploaded.\n"
+
+
+def test_a_file_that_became_shorter_is_told_and_not_sent_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, sha256 = len(DATA) + 1, hashlib.sha256(DATA + b"x").hexdigest()
+    monkeypatch.setattr(sending, "_hash", lambda _file: (size, sha256))
+    with scripted(uploaded(sha256)) as server:
+        done = upload(file, server.url)
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{A1}: {file} became shorter while it was sent.\n")
 
 
 def test_other_bytes_at_the_other_end_are_noticed(file: Path) -> None:

@@ -20,7 +20,7 @@ def entered(world: World, label: str = "main") -> dict[str, int]:
 
 def after(world: World, seconds: float = 10) -> int:
     world.clock.advance(seconds=seconds)
-    return world.clock.now_ms()
+    return int(world.clock.now_ms())
 
 
 def test_it_is_set_when_the_file_comes_into_the_view_and_is_each_labels_own(world: World) -> None:

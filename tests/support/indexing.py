@@ -137,7 +137,7 @@ class World:
         database: Database,
         *,
         disk: Disk | None = None,
-        clock: ManualClock | None = None,
+        clock: Any = None,
         page_size: PageSize = SMALL_PAGES,
         levels: Levels | None = None,
         recompress_pages: int = 0,
@@ -146,7 +146,8 @@ class World:
     ) -> None:
         self.folder = folder
         self.database = database
-        self.clock = clock or ManualClock()
+        #: A ManualClock, unless another one is given.
+        self.clock: Any = clock or ManualClock()
         self.disk = disk or QuickDisk()
         self.packs = Packs(folder / "packs", self.disk)
         self.tables = Tables(self.packs)

@@ -54,6 +54,15 @@ _SCRIPTS: Final = {
 _NEXT_KEY: Final = re.compile(rb"\n(?=[^ \t\r\n#-])")
 
 
+#: ``source:`` and lines of one key and one plain scalar each, in which no character means anything to YAML and no
+#: word means null.
+_PLAIN_BLOCK: Final = re.compile(
+    rb"source:\n(?: +(?!null:)[a-z_][a-z0-9_]*: (?!(?:null|Null|NULL)\n)"
+    rb"[A-Za-z0-9/](?:[A-Za-z0-9._/%@+=~&?:-]*[A-Za-z0-9._/-])?\n)+"
+)
+_PLAIN_LIMIT: Final = 8 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelFacts:
     """What one package adds to the entry of its name in channeldata.json.
@@ -86,12 +95,23 @@ def read_channel_facts(
 
 def channel_facts(info: InfoFiles) -> ChannelFacts:
     """Derive the facts from the files of ``info/``. Of a package that has been inspected already: no second reading."""
-    about = _json_object(info.get(ABOUT, b"{}"))
     return ChannelFacts(
-        about={field: about[field] for field in ABOUT_FIELDS if about.get(field) and _fits(about[field])},
+        about=_about(info.get(ABOUT, b"{}")),
         source=_source(info),
         **_path_facts(info.get(PATHS, b"{}")),
     )
+
+
+def _about(data: bytes) -> dict[str, Any]:
+    about = _json_object(data)
+    found = {field: about[field] for field in ABOUT_FIELDS if about.get(field)}
+    # a text is no longer than the document that it comes from
+    texts_fit = len(data) <= _FIELD_LIMIT
+    return {
+        field: value
+        for field, value in found.items()
+        if (texts_fit and isinstance(value, str)) or _fits(value)
+    }
 
 
 def _fits(value: object) -> bool:
@@ -120,8 +140,11 @@ def _source(info: InfoFiles) -> dict[str, Any]:
     if start < 0:
         return {}
     end = _NEXT_KEY.search(recipe, start + 1)
-    document = load_plain_yaml(recipe[start + 1 : end.start() + 1 if end else len(recipe)])
-    source = document.get("source") if isinstance(document, dict) else None
+    text = recipe[start + 1 : end.start() + 1 if end else len(recipe)]
+    source: Any = _plain_mapping(text)
+    if source is None:
+        document = load_plain_yaml(text)
+        source = document.get("source") if isinstance(document, dict) else None
     if isinstance(source, list):
         urls = [url for entry in source if isinstance(entry, dict) for url in _texts(entry.get("url"))]
         return {"url": urls} if urls else {}
@@ -129,6 +152,17 @@ def _source(info: InfoFiles) -> dict[str, Any]:
         return {}
     found = {field: _text_or_texts(source.get(field)) for field in SOURCE_FIELDS}
     return {field: value for field, value in found.items() if value}
+
+
+def _plain_mapping(text: bytes) -> dict[str, str] | None:
+    """Read a block of plain ``key: value`` lines, as most sources are: 4 µs, where YAML takes 30. None for others."""
+    if len(text) > _PLAIN_LIMIT or _PLAIN_BLOCK.fullmatch(text) is None:
+        return None
+    pairs = [line.split(b": ", 1) for line in text.split(b"\n")[1:] if line]
+    if len({line[: len(line) - len(line.lstrip())] for line, _ in pairs}) != 1:
+        return None
+    mapping = {key.strip().decode(): value.strip().decode() for key, value in pairs}
+    return mapping if len(mapping) == len(pairs) else None
 
 
 def _texts(value: object) -> Iterable[str]:
