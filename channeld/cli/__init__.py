@@ -15,8 +15,8 @@ Examples:
 
 \b
 Which server, and as whom:
-  --server or CHANNELD_URL, and CHANNELD_TOKEN or CHANNELD_TOKEN_FILE. On the server's own machine neither is
-  needed where its settings and its file admin.token can be read.
+  --server or CHANNELD_URL, and CHANNELD_TOKEN or CHANNELD_TOKEN_FILE. Without a server named, the one of the
+  settings. A lost administrator's token: `channeld db admin-token`, on the server's own machine.
 
 \b
 Exit status:

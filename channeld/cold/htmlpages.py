@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from html import escape
 from typing import Final
+
+_DAY_MS: Final = 86_400_000
 
 #: Rows of one page; a browser gives up on a table of half a million.
 MOST_FILES: Final = 20_000
@@ -74,6 +77,9 @@ def _links(targets: Iterable[str]) -> Iterator[str]:
 
 
 def _date(timestamp_ms: int) -> str:
-    if not timestamp_ms:
-        return ""
-    return datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+    return _day(timestamp_ms // _DAY_MS) if timestamp_ms else ""
+
+
+@lru_cache(maxsize=4096)
+def _day(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()

@@ -52,7 +52,7 @@ class Importer:
     """Imports folders into the channels of one instance. Make it before the instance: its workers fork."""
 
     def __init__(self, processes: int) -> None:
-        self._workers: Workers = Workers(processes)
+        self._workers = Workers(processes)
 
     def close(self) -> None:
         """End the worker processes."""

@@ -88,7 +88,7 @@ def index_folder(folder: Path, options: IndexOptions, clock: Clock, progress: Pr
     listing = scan(folder, options.subdirs)
     with ExitStack() as stack:
         processes = options.processes if listing.count > _ALONE else 0
-        workers: Workers = Workers(processes)
+        workers = Workers(processes)
         stack.callback(workers.close)
         stack.enter_context(_locked(folder))
         instance = stack.enter_context(_opened(folder / STATE, clock))
@@ -97,19 +97,21 @@ def index_folder(folder: Path, options: IndexOptions, clock: Clock, progress: Pr
         run.drop()
         title = options.channel_name or folder.name
         documents = FolderDocuments(instance, folder, CHANNEL, title, shards=options.shards)
-        run.report.written = _publish(instance, documents, listing, now_ms)
+        run.report.written = _publish(instance, documents, listing, workers, now_ms)
         return run.report
 
 
-def _publish(instance: Instance, documents: FolderDocuments, listing: ChannelFolder, now_ms: int) -> int:
+def _publish(
+    instance: Instance, documents: FolderDocuments, listing: ChannelFolder, workers: Workers, now_ms: int
+) -> int:
     """Publish, and write the documents; once more from the catalog alone when the packs are damaged or gone."""
     try:
         try:
             publish(instance)
-            return documents.write(listing.subdirs, listing.every, now_ms)
+            return documents.write(listing.subdirs, listing.every, workers, now_ms)
         except (PieceDamaged, ChannelStuck):
             publish_anew(instance, CHANNEL)
-            return documents.write(listing.subdirs, listing.every, now_ms)
+            return documents.write(listing.subdirs, listing.every, workers, now_ms)
     finally:
         instance.publisher.leadership.release()
 

@@ -1,7 +1,7 @@
 """Publishing a folder's own instance: everything at once and now, since nobody else waits for this process.
 
-A server draws current_repodata.json of a large view behind its publish path, and sweeps when there is time. Here both
-are done before the run ends, so that the documents of a run agree and the state does not grow.
+A server sweeps when there is time; here it is done before the run ends, so that the state does not grow. Nor is
+current_repodata.json drawn behind the publish path: a folder's is drawn from its repodata.json (see ``writing``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from channeld.catalog import channels, labels
 from channeld.catalog.channels import MAIN
 from channeld.indexing.publisher import Publisher
-from channeld.indexing.refresh import Refresher
 from channeld.indexing.sweeping import Retention, Sweeper
 from channeld.instance import Instance
 
@@ -24,7 +23,7 @@ _RETENTION: Final = Retention(generations=1, shards=1, frame_bytes=0, grace=0)
 
 
 def publish(instance: Instance) -> None:
-    """Publish what is dirty, and draw and sweep what follows from that.
+    """Publish what is dirty, and remove what nothing refers to any more.
 
     Raises:
         Unavailable: disk or database, or stored pieces that are damaged.
@@ -34,11 +33,6 @@ def publish(instance: Instance) -> None:
 
 def _publish(instance: Instance, publisher: Publisher) -> None:
     if publisher.publish_all():
-        refresher = Refresher(
-            instance.database, publisher.engine, instance.clock, every_seconds=0, rest=_without_rest
-        )
-        while (stale := refresher.find()) is not None:
-            publisher.adopt(refresher.draw(stale))
         sweeper = Sweeper(
             instance.database,
             instance.packs,
@@ -71,7 +65,3 @@ def _mark_all(connection: Connection, channel_name: str, now_ms: int) -> None:
     channel = channels.get(connection, channel_name)
     label = labels.get(connection, channel, MAIN)
     labels.mark_whole(connection, channel, label, channels.next_revision(connection, channel), now_ms)
-
-
-def _without_rest(_seconds: float) -> None:
-    return

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from channeld.blobs.batches import sync_file_system
 from channeld.blobs.durable import disk_errors
@@ -50,14 +50,15 @@ class Staging:
             return False
         return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
 
-    def put(self, rank: int, path: str, digest: str, write: Callable[[BinaryIO], object]) -> None:
-        """Write a file, unless it is current. ``path`` is relative to the folder, ``digest`` tells its contents."""
-        if not self.is_current(path, digest):
-            with open(self._stage(rank, path, digest, linked=False), "xb") as file:  # noqa: PTH123
-                write(file)
+    def put(self, rank: int, path: str, digest: str) -> str:
+        """Return where to write a file; "" when it is current.
+
+        ``path`` is relative to the folder; ``digest`` tells the contents, "" that nobody will ask for them again.
+        """
+        return "" if self.is_current(path, digest) else self._stage(rank, path, digest, linked=False)
 
     def put_link(self, rank: int, path: str, digest: str, source: Path) -> None:
-        """Like ``put``, of a file that is there under another name and never changes."""
+        """Put a file that is there under another name and never changes, unless it is current."""
         if not self.is_current(path, digest):
             os.link(source, self._stage(rank, path, digest, linked=True))
 

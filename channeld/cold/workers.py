@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
-from typing import ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from channeld.errors import Unavailable
 
-R = TypeVar("R")
-Job = Callable[[], R]
+J = TypeVar("J", bound=Callable[[], Any])
 
 #: Jobs that a worker has been given: one it works on, and one that waits in its pipe.
 _AHEAD: Final = 2
@@ -62,7 +61,7 @@ class Workers:
             self._connections.append(ours)
             self._processes.append(process)
 
-    def run(self, jobs: Iterator[Job[R]]) -> Iterator[tuple[Job[R], R]]:
+    def run(self, jobs: Iterator[J]) -> Iterator[tuple[J, Any]]:
         """Yield each job with its result. Jobs and results go through pipes, so they have to be what pickle takes.
 
         Raises:
@@ -72,7 +71,7 @@ class Workers:
             for job in jobs:
                 yield job, job()
             return
-        given: dict[Connection, list[Job[R]]] = {connection: [] for connection in self._connections}
+        given: dict[Connection, list[J]] = {connection: [] for connection in self._connections}
         try:
             for _ in range(_AHEAD):
                 for connection, waiting in given.items():
@@ -90,7 +89,7 @@ class Workers:
             raise WorkerDied from error
 
     @staticmethod
-    def _give(connection: Connection, waiting: list[Job[R]], jobs: Iterator[Job[R]]) -> None:
+    def _give(connection: Connection, waiting: list[J], jobs: Iterator[J]) -> None:
         job = next(jobs, None)
         if job is not None:
             connection.send_bytes(pickle.dumps(job, 5))

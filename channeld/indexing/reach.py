@@ -75,8 +75,10 @@ class Walk:
                     reach_documents(self.reached, self._packs, generation.decode(one.documents))
                 except PieceDamaged:
                     self.damaged.add((one.view_id, one.number))
-            after = (found[-1].view_id, found[-1].number)
             yield
+            if len(found) < _GENERATIONS_AT_ONCE:
+                return  # what is published meanwhile needs no walk, and could go on for ever
+            after = (found[-1].view_id, found[-1].number)
 
     def _shards(self) -> Iterator[None]:
         after = b""
@@ -84,8 +86,10 @@ class Walk:
         while found := self._database.read_now(partial(read, after=after)):
             for _, pack, start in found:
                 self.reached.add(pack, start)
-            after = found[-1][0]
             yield
+            if len(found) < _SHARDS_AT_ONCE:
+                return
+            after = found[-1][0]
 
 
 def reach_documents(reached: Reached, packs: Packs, documents: Documents) -> None:

@@ -256,6 +256,7 @@ class Drawing:
         stale = self._refresher.find()
         if stale is None:
             return False
+        self._publisher.leadership.hold()  # who could not publish it need not draw it
         self._under_way = stale, self._thread.submit(self._refresher.draw, stale)
         return True
 

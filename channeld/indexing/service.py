@@ -1,8 +1,11 @@
 """The indexer at work inside a running server: it waits for dirty views, publishes them, and survives trouble.
 
-A first change is rendered at once; what arrives meanwhile is the next batch. Changes made by other processes are found
-by looking, several times a second. Trouble (a full disk, a database away) is logged once, left for ``channeld
-status``, and tried again with growing pauses; the old generations stay.
+A first change is rendered at once; what arrives meanwhile is the next batch. After a large batch more is on its way,
+and the next one is given time to grow large too: under a burst of uploads every publication costs time that the
+uploads wait for. Changes made by other processes are found by looking, several times a second.
+
+Trouble (a full disk, a database away) is logged once, left for ``channeld status``, and tried again with growing
+pauses; the old generations stay.
 
 When nothing is dirty there is time for what is behind the publish path: documents that are drawn late (``refresh``),
 and sweeping, a step at a time.
@@ -30,6 +33,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 600.0
+BREATH_SECONDS: Final = 0.15
+_LARGE_BATCH: Final = 8  # changes
+_SWEEPING_SHARE: Final = 0.05  # of the time, at most
+_DONE: Final = object()
 _LOOK_SECONDS: Final = 10.0  # between two looks for stale documents
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 15.0
@@ -49,10 +56,12 @@ class IndexerService:
         sweeper: Sweeper | None = None,
         refresher: Refresher | None = None,
         poll_seconds: float = POLL_SECONDS,
+        breath_seconds: float = BREATH_SECONDS,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._publisher = publisher
         self._poll_seconds = poll_seconds
+        self._breath_seconds = breath_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexer")
         self._idle = _Idle(publisher, sweeper, refresher, sweep_seconds)
         self._work = asyncio.Event()
@@ -89,9 +98,11 @@ class IndexerService:
         while not self._stopping:
             self._work.clear()
             try:
-                busy = await self._call(self._publisher.publish_next) is not None
+                made = await self._call(self._publisher.publish_next)
                 await self._told(self._publisher.trouble)
-                if not busy and not await self._call(self._idle.step):
+                if made is not None and made.changes >= _LARGE_BATCH:
+                    await asyncio.sleep(self._breath_seconds)
+                elif made is None and not await self._call(self._idle.step):
                     await self._wait(self._poll_seconds)
             except Stopped:
                 return
@@ -159,6 +170,7 @@ class _Idle:
         self._next_sweep = self._clock.monotonic() + sweep_seconds
         self._next_look = self._clock.monotonic()
         self._sweeping: Iterator[None] | None = None
+        self._swept_for = 0.0
         self._drawing = Drawing(publisher, refresher) if refresher is not None else None
 
     def step(self) -> bool:
@@ -173,22 +185,19 @@ class _Idle:
         return self._drawing.step()
 
     def _sweep(self) -> bool:
-        if self._sweeper is None:
+        begun = self._clock.monotonic()
+        if self._sweeper is None or (self._sweeping is None and begun < self._next_sweep):
             return False
         if self._sweeping is None:
-            if self._clock.monotonic() < self._next_sweep:
-                return False
-            self._sweeping = self._sweeper.steps()
-        self._next_sweep = self._clock.monotonic() + self._sweep_seconds
-        try:
-            next(self._sweeping)
-        except StopIteration:
-            self._sweeping = None
-            return False
-        except BaseException:
-            self._sweeping = None  # the next sweep begins anew
-            raise
-        return True
+            self._sweeping, self._swept_for = self._sweeper.steps(), 0.0
+        sweeping, self._sweeping = self._sweeping, None  # should it fail, the next one begins anew
+        done = next(sweeping, _DONE) is _DONE
+        now = self._clock.monotonic()
+        self._swept_for += now - begun
+        self._next_sweep = now + max(self._sweep_seconds, self._swept_for / _SWEEPING_SHARE)
+        if not done:
+            self._sweeping = sweeping
+        return not done
 
     def stop(self) -> None:
         """Have what is under way give up. For any thread."""

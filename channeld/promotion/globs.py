@@ -4,14 +4,14 @@ A glob means what Python's ``fnmatch`` says, as at conda-forge: ``*`` any run, `
 ``[!a-z]`` one of some. Upper and lower case differ. ``fnmatch`` compiles each run between stars to an atomic group,
 so a hostile glob takes no longer than the product of the two lengths.
 
-Most globs begin or end with letters that a name has to begin or end with too. Those letters are the keys of the index;
-what remains is sifted by the longest run of letters that has to be somewhere inside.
+A name that a glob matches has in it, letter for letter, whatever stands between two of the glob's special characters.
+The longest such run is the glob's key in the index, and a name is looked up by all of its parts: 64 letters have 2,080.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar, Final
@@ -52,51 +52,36 @@ def check_glob(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One glob of one feedstock. ``core`` is in every name that it matches."""
-
-    core: str
-    glob: str
-    feedstock: str
-
-
 class GlobIndex:
-    """The globs of all feedstocks. It takes some seconds to make for a million; finding takes microseconds."""
+    """The globs of all feedstocks. Making it takes some seconds for a million of them, finding some microseconds."""
 
     def __init__(self, globs: Mapping[str, Iterable[str]]) -> None:
-        self._by_ends: dict[str, dict[str, list[_Entry]]] = {}
+        self._by_core: dict[str, list[tuple[str, str]]] = {}
         for feedstock, patterns in globs.items():
             for glob in dict.fromkeys(patterns):
-                head, tail, core = _literals(glob)
-                entry = _Entry(core, glob, feedstock)
-                self._by_ends.setdefault(head, {}).setdefault(tail, []).append(entry)
-        self._tails = {head: sorted({len(tail) for tail in below}) for head, below in self._by_ends.items()}
+                self._by_core.setdefault(_core(glob), []).append((glob, feedstock))
+        self._lengths = sorted({len(core) for core in self._by_core})
 
     def feedstocks(self, output: str) -> frozenset[str]:
         """Return the feedstocks that have a glob which matches the name of an output."""
         return frozenset(
-            entry.feedstock
-            for entry in self._possible(output)
-            if entry.core in output and fnmatchcase(output, entry.glob)
+            feedstock
+            for part in self._parts(output)
+            for glob, feedstock in self._by_core.get(part, ())
+            if fnmatchcase(output, glob)
         )
 
-    def _possible(self, output: str) -> Iterator[_Entry]:
-        for end in range(len(output) + 1):
-            below = self._by_ends.get(output[:end])
-            if below is None:
-                continue
-            for length in self._tails[output[:end]]:
-                if length <= len(output):
-                    yield from below.get(output[len(output) - length :], ())
+    def _parts(self, output: str) -> set[str]:
+        """Return the parts of a name that are as long as some key."""
+        return {
+            output[start : start + length]
+            for length in self._lengths
+            for start in range(len(output) - length + 1)
+        }
 
 
-def _literals(glob: str) -> tuple[str, str, str]:
-    """Return what every match begins with, ends with and has inside; each may be less than could be said."""
-    special = [found.start() for found in _SPECIAL.finditer(glob)]
-    if not special:
-        return glob, glob, glob
-    head, tail = glob[: special[0]], glob[special[-1] + 1 :]
-    # what stands behind a bracket may be a set of single characters
-    outside = glob.partition("[")[0]
-    return head, tail, max((*_SPECIAL.split(outside), tail), key=len)
+def _core(glob: str) -> str:
+    """Return the longest run that every match has in it, as far as that can be said without parsing sets."""
+    before, _, rest = glob.partition("[")
+    # what stands between the first bracket and the last one may be a set of single characters
+    return max((*_SPECIAL.split(before), _SPECIAL.split(rest)[-1]), key=len)

@@ -163,11 +163,7 @@ def _feedstocks_json(feedstocks: tuple[str, ...]) -> bytes:
 
 def _globs_yaml(globs: Mapping[str, tuple[str, ...]]) -> bytes:
     lists = {feedstock: list(patterns) for feedstock, patterns in globs.items()}
-    body = (
-        yaml.safe_dump(lists, sort_keys=False, default_flow_style=False, allow_unicode=True)
-        if lists
-        else "{}\n"
-    )
+    body = yaml.safe_dump(lists, sort_keys=False, default_flow_style=False) if lists else "{}\n"
     return _HEADER + body.encode()
 
 

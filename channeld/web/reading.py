@@ -18,6 +18,7 @@ from channeld.catalog import shards as shard_rows
 from channeld.catalog.channels import Channel
 from channeld.catalog.tokens import Token
 from channeld.indexing.documents.empty import EmptyDocument, empty_documents
+from channeld.indexing.documents.names import CHANNEL_LEVEL
 from channeld.indexing.generation import Paged, Whole
 from channeld.indexing.packs import PieceDamaged
 from channeld.indexing.pagetable import Place
@@ -55,6 +56,8 @@ async def read(request: web.Request) -> web.StreamResponse:
         request[ONLY_FOR_SENDER] = True
         request[READER] = await services.auth.check_read(request, channel, resource)
     if resource.kind is Kind.PAGE_WITHOUT_SLASH:
+        # whether there is such a label or subdir is asked first: a name that nobody has may look like a file's
+        await _view(services, resource, resource.subdir or CHANNEL_LEVEL)
         # relative, so that it is right below whatever path the server is mounted at
         raise web.HTTPPermanentRedirect(resource.path.rstrip("/").rpartition("/")[2] + "/")
     try:
@@ -237,7 +240,7 @@ async def _artifact(
 async def _channel_document(
     request: web.Request, services: Services, channel: Channel, resource: Resource
 ) -> Representation:
-    view = await _view(services, resource, "")
+    view = await _view(services, resource, CHANNEL_LEVEL)
     document = view.documents.get(resource.file)
     if isinstance(document, Paged):
         return await _plain(request, services, channel, resource, document)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import math
 import multiprocessing
 import multiprocessing.process
 import signal
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from channeld import logs
 from channeld.blobs import durable
@@ -108,10 +110,17 @@ def _presence(root: Path) -> Iterator[None]:
 
 def clear_leftovers(root: Path) -> None:
     """Remove the temporary files of an earlier run of this data folder's only server."""
-    now = SystemClock().now_ms() / 1000
     for folder in (root / "blobs" / "incoming", root / "packs"):
-        if folder.is_dir() and (count := durable.sweep(folder, now)):
+        if folder.is_dir() and (count := durable.sweep(folder, older_than=math.inf)):
             log.info("Removed %d unfinished files from %s", count, folder)
+
+
+class _Scanners(logging.Filter):
+    """Leaves out what aiohttp tells of bytes that are no request: anybody could fill the log with tracebacks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
 
 
 def run(
@@ -143,6 +152,7 @@ async def _serve(
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker does not outlive the process that indexes and would replace it
         loop.add_reader(parent.sentinel, stop.set)
+    logging.getLogger("aiohttp.server").addFilter(_Scanners())
     metrics = make_metrics(metrics_folder)
     async with running_services(settings, SystemClock(), indexing=indexing, metrics=metrics) as services:
         app = make_app(services)

@@ -41,7 +41,7 @@ async def running_services(
     metrics = metrics or make_metrics()
     instance = open_instance(settings, clock, disk=disk, on_publication=metrics.count_publication)
     try:
-        indexer = IndexerService(instance.publisher) if indexing else None
+        indexer = _indexer(instance) if indexing else None
         services = make_services(instance, metrics, indexer.wake if indexer else _nobody)
         try:
             if indexer is None:
@@ -86,6 +86,10 @@ async def _watch_trouble(indexer: IndexerService, metrics: Metrics) -> None:
     while True:
         metrics.trouble.set(1 if indexer.trouble else 0)
         await asyncio.sleep(_TROUBLE_SECONDS)
+
+
+def _indexer(instance: Instance) -> IndexerService:
+    return IndexerService(instance.publisher, sweeper=instance.sweeper, refresher=instance.refresher)
 
 
 def make_services(instance: Instance, metrics: Metrics, wake: Callable[[], None]) -> Services:

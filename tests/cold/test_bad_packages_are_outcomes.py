@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from channeld.cli.index import index as command
 from channeld.cold import reading
-from channeld.cold.reading import Job, work
+from channeld.cold.reading import ReadFiles
 from channeld.cold.scan import Seen
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
@@ -114,14 +114,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     path = put_conda(tmp_path, "alpha")
     status = path.stat()
     for seen in (Seen(status.st_size, 1), Seen(status.st_size - 1, status.st_mtime_ns)):
-        job = Job(str(path.parent), "noarch", ((path.name, seen),), Naming.STRICT, Limits(), NOW)
-        ((result, kept),) = work(job)
+        job = ReadFiles(str(path.parent), "noarch", ((path.name, seen),), Naming.STRICT, Limits(), NOW)
+        ((result, kept),) = job()
         assert isinstance(result, reading.Refusal)
         assert (result.code, kept) == ("file_changing", "")
 
 
 def test_a_file_that_is_gone_before_it_is_read_is_refused(tmp_path: Path) -> None:
-    job = Job(str(tmp_path), "noarch", (("alpha-1.0-0.conda", Seen(5, 5)),), Naming.STRICT, Limits(), NOW)
-    ((result, _),) = work(job)
+    job = ReadFiles(
+        str(tmp_path), "noarch", (("alpha-1.0-0.conda", Seen(5, 5)),), Naming.STRICT, Limits(), NOW
+    )
+    ((result, _),) = job()
     assert isinstance(result, reading.Refusal)
     assert result.sentence == "alpha-1.0-0.conda cannot be read: No such file or directory."

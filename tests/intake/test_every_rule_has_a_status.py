@@ -42,8 +42,8 @@ STATUSES = {
 #: Whatever breaks a rule of the formats is 422: it was understood, and is wrong.
 UNPROCESSABLE = {
     "AttestationNotKept", "BadSettingValue", "ChecksumMismatch", "CopyOfBroken", "ForceRefused", "GrantMalformed",
-    "LabelBothWays", "NothingSelected", "PinMalformed", "ReservedChannelName", "RevisionMessageTooLong",
-    "SubdirContradicted", "ValueUnstorable",
+    "GlobMalformed", "LabelBothWays", "NothingSelected", "OutputTooShort", "PinMalformed", "RegistryFileMalformed",
+    "ReservedChannelName", "RevisionMessageTooLong", "SubdirContradicted", "TokenFileMalformed", "ValueUnstorable",
 }  # fmt: skip
 FORMATS = {"BadName", "BadArchive", "BadMetadata", "BadRelation", "BadNotice"}
 

@@ -21,7 +21,7 @@ from tests.support.packages import build_conda
 from tests.support.process import Serve
 from tests.support.stored import blobs_in, unfinished_in
 
-ROUNDS = 12
+ROUNDS = 8
 
 
 @dataclass

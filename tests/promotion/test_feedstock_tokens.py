@@ -1,4 +1,4 @@
-"""Rule: a feedstock token is what conda-smithy makes and conda-forge-webservices accepts, to the byte and the second."""
+"""Rule: a feedstock token is what conda-smithy makes and conda-forge-webservices accepts, to the byte."""
 
 from __future__ import annotations
 

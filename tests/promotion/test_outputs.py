@@ -1,4 +1,4 @@
-"""Rule: an output is published by the feedstocks that have it, and a new one by nobody without a registration or a glob."""
+"""Rule: an output is published by the feedstocks that have it; a new one needs a registration or a glob."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_registry_is_written() -> None:
         (ALLOWLIST, b"a:\n- b\na:\n- c", "it names 'a' again on line 3."),
         (ALLOWLIST, b"a:\n- *-devel", "it has a glob without quotes around its first * on line 2."),
         (ALLOWLIST, b"a: [", "it is not YAML ("),
-        (ALLOWLIST, b"a:\n- b\n---\nc:\n- d", "it is no mapping from feedstocks to lists on line 3."),
+        (ALLOWLIST, b"a:\n- b\n---\nc:\n- d", "it is no mapping from feedstocks to lists on line 4."),
         (ALLOWLIST, b"\xff", "it is not YAML ("),
         (ALLOWLIST, b"[" * 100_000, "it is no mapping from feedstocks to lists on line 1."),
     ],

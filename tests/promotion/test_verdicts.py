@@ -1,4 +1,4 @@
-"""Rule: an output is copied if and only if everything about it is in order; the first thing that is not is the reason."""
+"""Rule: an output is copied if everything about it is in order; otherwise the first thing that is not is the reason."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class RunningServer:
             headers=fields,
             allow_redirects=False,
         ) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
+            return Answer(response.status, response.headers.copy(), await response.read())
 
     def channel(self, name: str = "chan", **changes: Any) -> None:
         """Create a channel, without a request."""

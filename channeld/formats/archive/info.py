@@ -6,6 +6,7 @@ to its end: a later second ``info/index.json`` would win where the package is ex
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import BinaryIO, Final
 
@@ -14,9 +15,10 @@ import orjson
 from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.members import MemberRules
 from channeld.formats.archive.rejections import PackageFormatUnknown, PackageTooLarge
-from channeld.formats.archive.streams import Bzip2Source, open_zstd_part, read_stored_part
+from channeld.formats.archive.streams import Bzip2Source, Source, open_zstd_part, read_stored_part
 from channeld.formats.archive.tar import Kind, TarReader
 from channeld.formats.archive.tar_rejections import DocumentMissing, DocumentTooLarge
+from channeld.formats.archive.usualinfo import usual_files
 from channeld.formats.archive.zipdir import Part, find_parts
 from channeld.formats.names import Extension, FileName, Naming
 from channeld.formats.rejections import shown
@@ -32,6 +34,8 @@ RECIPES: Final = ("info/recipe/meta.yaml.rendered", "info/recipe/meta.yaml", "in
 _WANTED: Final = frozenset(
     path.encode() for path in (INDEX, PATHS, ABOUT, RUN_EXPORTS_JSON, RUN_EXPORTS_YAML, *RECIPES)
 )
+
+_PATHS: Final = PATHS.encode()
 
 #: The files of ``info/`` that a server reads, by path, as they are, in the order of the archive.
 InfoFiles = Mapping[str, bytes]
@@ -52,8 +56,7 @@ def read_info(
     if filename.extension is Extension.CONDA:
         parts = find_parts(file, size, filename.stem, limits)
         _check_metadata(file, parts.metadata, limits)
-        reader = TarReader(open_zstd_part(file, parts.info, limits), parts.info.name)
-        contents = _collect(reader, MemberRules(limits, naming, info_only=True), limits)
+        contents = _read_info_part(open_zstd_part(file, parts.info, limits), parts.info.name, naming, limits)
     else:
         file.seek(0)
         reader = TarReader(Bzip2Source(file, size, limits), "package")
@@ -63,6 +66,19 @@ def read_info(
         if path not in contents:
             raise DocumentMissing(path)
     return contents
+
+
+def _read_info_part(source: Source, part: str, naming: Naming, limits: Limits) -> dict[str, bytes]:
+    if isinstance(source, io.BytesIO):
+        wanted = {path: _limit(path, limits) for path in _WANTED}
+        usual = usual_files(source.getvalue(), wanted, limits)
+        if usual is not None:
+            return {path.decode(): data for path, data in usual.items()}
+    return _collect(TarReader(source, part), MemberRules(limits, naming, info_only=True), limits)
+
+
+def _limit(path: bytes, limits: Limits) -> int:
+    return limits.document_size if path == _PATHS else limits.small_document_size
 
 
 def _check_metadata(file: BinaryIO, part: Part, limits: Limits) -> None:
@@ -81,9 +97,8 @@ def _collect(reader: TarReader, rules: MemberRules, limits: Limits) -> dict[str,
     for member in reader.members():
         path = rules.check(member)
         if member.kind is Kind.FILE and path in _WANTED:
-            text = path.decode()
-            limit = limits.document_size if text == PATHS else limits.small_document_size
+            limit = _limit(path, limits)
             if member.size > limit:
-                raise DocumentTooLarge(text, member.size, limit)
-            contents[text] = reader.read(member)
+                raise DocumentTooLarge(path.decode(), member.size, limit)
+            contents[path.decode()] = reader.read(member)
     return contents

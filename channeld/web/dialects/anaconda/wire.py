@@ -10,7 +10,6 @@ Who is called ``owner`` there is a channel here, and ``channels`` are labels. A 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,7 +49,7 @@ class Route:
 def as_error(error: ChanneldError, status: int) -> web.Response:
     """Render an error as anaconda-client shows it."""
     headers = {hdrs.CACHE_CONTROL: NO_STORE}
-    return web.json_response({"error": str(error)}, status=status, headers=headers, dumps=json.dumps)
+    return web.json_response({"error": str(error)}, status=status, headers=headers)
 
 
 def add(router: web.UrlDispatcher, routes: Iterable[Route]) -> None:
