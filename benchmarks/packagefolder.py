@@ -79,10 +79,12 @@ def _made_up() -> Iterator[Record]:
 def package(record: Record, size: int = PACKAGE_SIZE) -> bytes:
     """Return a ``.conda`` file for a record, of about ``size`` bytes."""
     stem = _stem(record)
-    info = _zstd(_tar(_info(record)))
+    # of real ones, one half has GNU's headers, the other half pax headers with the times of the files
+    form = (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)[len(stem) % 2]
+    info = _zstd(_tar(_info(record), form))
     rest = max(0, size - len(info) - 600)
     start = random.Random(stem).randrange(len(_NOISE) - rest)
-    payload = _zstd(_tar({f"lib/{record['name']}/data.bin": _NOISE[start : start + rest]}))
+    payload = _zstd(_tar({f"lib/{record['name']}/data.bin": _NOISE[start : start + rest]}, form))
     return _zip({
         "metadata.json": b'{"conda_pkg_format_version": 2}',
         f"pkg-{stem}.tar.zst": payload,
@@ -146,12 +148,13 @@ def _info(record: Record) -> dict[str, bytes]:
     return files
 
 
-def _tar(files: Mapping[str, bytes]) -> bytes:
+def _tar(files: Mapping[str, bytes], form: int) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
         for path, data in files.items():
             entry = tarfile.TarInfo(path)
-            entry.size, entry.mtime, entry.mode = len(data), _TIMESTAMP // 1000, 0o644
+            entry.size, entry.mode = len(data), 0o644
+            entry.mtime = _TIMESTAMP / 1000 + 0.25 if form == tarfile.PAX_FORMAT else _TIMESTAMP // 1000
             tar.addfile(entry, io.BytesIO(data))
     return out.getvalue()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.measure import MIB, Spread, forget_peak, machine, parser, peak_bytes, say, seconds
-from benchmarks.synthesis import SUBDIR, Package, data_folder, fill, packages
+from benchmarks.synthesis import SUBDIR, Package, data_folder, fill_apart, packages_apart
 from channeld.catalog import files
 from channeld.catalog.audit import Actor
 from channeld.catalog.files import Artifact
@@ -65,6 +65,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--records", type=int, help="of the larger subdir; 500,000 by default")
     options = arguments.parse_args()
+    data_folder()
     say(machine())
     large = options.records or (50_000 if options.small else 500_000)
     small, more = (measure(count) for count in (large // 10, large))
@@ -83,16 +84,16 @@ def measure(count: int) -> Measured:
     """Fill a channel, publish it, and then one package after the other."""
     measured = Measured(count)
     with tempfile.TemporaryDirectory(prefix="channeld-bench-") as folder:
-        settings = Settings(storage=Storage(data_dir=Path(folder)))
-        instance = open_instance(settings, SystemClock())
+        fill_apart(Path(folder), CHANNEL, count)
+        instance = open_instance(Settings(storage=Storage(data_dir=Path(folder))), SystemClock())
         try:
-            fill(instance.database, CHANNEL, packages(data_folder(), count))
             took, _ = seconds(instance.publisher.publish_all)
             say(f"{count:,} records are published, in {took:.1f} s")
-            for package in packages(data_folder(), 2, first=count + 10_000):
+            new = packages_apart(ROUNDS + 2, first=count + 10_000)
+            for package in new[:2]:
                 _publish(instance, package)  # what is read for the first time
             forget_peak(os.getpid())
-            for package in packages(data_folder(), ROUNDS, first=count + 20_000):
+            for package in new[2:]:
                 _measure_one(instance, package, measured)
             measured.peak = peak_bytes(os.getpid())
         finally:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import MIB, forget_peak, machine, parser, peak_bytes, say, seconds
-from benchmarks.synthesis import SUBDIR, data_folder, fill, packages
+from benchmarks.synthesis import SUBDIR, data_folder, fill_apart
 from channeld.catalog import viewlist
 from channeld.clock import SystemClock
 from channeld.instance import Instance, open_instance
@@ -27,13 +27,14 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--records", type=int, help="how many; 500,000 by default")
     options = arguments.parse_args()
+    data_folder()
     say(machine())
     count = options.records or (20_000 if options.small else 500_000)
     with tempfile.TemporaryDirectory(prefix="channeld-bench-") as folder:
+        took, _ = seconds(lambda: fill_apart(Path(folder), CHANNEL, count))
+        say(f"{count:,} records put into the catalog in {took:.1f} s")
         instance = open_instance(Settings(storage=Storage(data_dir=Path(folder))), SystemClock())
         try:
-            took, _ = seconds(lambda: fill(instance.database, CHANNEL, packages(data_folder(), count)))
-            say(f"{count:,} records put into the catalog in {took:.1f} s")
             say(measure(instance, count))
         finally:
             instance.close()

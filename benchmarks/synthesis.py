@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, labels
+from channeld.catalog import channels, labels, schema
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import ChannelSettings
-from channeld.catalog.database import Database
+from channeld.catalog.database import Database, open_database
 from channeld.formats.layout import canonical_json
 
 SUBDIR: Final = "linux-64"
@@ -89,6 +90,33 @@ def shifted(filename: str, record: dict[str, Any], batch: int) -> Package:
     exports = {"weak": [f"{name} >={version}"]} if int(sha256[:2], 16) < 50 else {}
     section = "packages.conda" if extension == ".conda" else "packages"
     return Package(new_name, section, new, exports)
+
+
+def fill_apart(folder: Path, channel: str, count: int) -> None:
+    """Make the catalog of a data directory in a process of its own, so that the caller's memory stays as it is."""
+    command = [sys.executable, "-m", "benchmarks.synthesis", str(folder), channel, str(count)]
+    subprocess.run(command, check=True)
+
+
+def packages_apart(count: int, first: int) -> list[Package]:
+    """Return what ``packages`` yields, read in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.synthesis", "-", str(first), str(count)]
+    lines = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
+    return [Package(*orjson.loads(line)) for line in lines]
+
+
+def main() -> None:
+    """Fill a folder, or print packages, as the two functions above ask."""
+    folder, second, count = sys.argv[1:]
+    if folder == "-":
+        for one in packages(data_folder(), int(count), first=int(second)):
+            fields = (one.filename, one.section, one.record, one.run_exports)
+            sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+        return
+    database = open_database(f"sqlite:///{Path(folder) / 'catalog.sqlite'}")
+    schema.upgrade(database)
+    fill(database, second, packages(data_folder(), int(count)))
+    database.close()
 
 
 def fill(database: Database, channel: str, found: Iterator[Package]) -> int:
@@ -169,3 +197,7 @@ def _labelled(number: int, package: Package, label_id: int) -> dict[str, Any]:
         "indexed_ms": NOW_MS - (number * 7919) % 10**10,
         "active": True,
     }
+
+
+if __name__ == "__main__":
+    main()

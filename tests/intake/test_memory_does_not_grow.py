@@ -30,7 +30,7 @@ class LargePackage:
         stem = "large-1.0-0"
         header = tarfile.TarInfo("share/large")
         header.size = SIZE
-        tar = [header.tobuf(tarfile.USTAR_FORMAT), SIZE, bytes(1024)]
+        tar: list[bytes | int] = [header.tobuf(tarfile.USTAR_FORMAT), SIZE, bytes(1024)]
         self.payload = list(_raw_frame(tar))
         info = zstd(tar_bytes(info_files(index_json("large"), {"share/large": b""})))
         self.members = [
