@@ -213,4 +213,3 @@ def test_two_at_work_at_once_publish_everything(
                 each.result()
         assert worlds[0].names() == {one.filename for one in packages}
         worlds[0].check()
-        assert all(world.publications for world in worlds)
