@@ -12,9 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from channeld.blobs.durable import DiskUnavailable
-from channeld.catalog import channels, viewlist
+from channeld.catalog import channels
 from channeld.catalog import tables as t
-from channeld.indexing import generation
 from channeld.indexing.generation import Paged
 from channeld.indexing.leadership import NotTheIndexer
 from channeld.indexing.packs import SUFFIX, PackName
@@ -23,6 +22,7 @@ from channeld.indexing.sweeping import Retention
 from tests.support.clock import ManualClock
 from tests.support.faults import Fault, FaultyDisk, Steps
 from tests.support.indexing import SHARDS, World, damage, forget, messages, package, world_in
+from tests.support.sweeping import change, generations, read_all, shard_rows
 
 DAY = 86_400
 RETENTION = Retention(generations=10 * DAY, shards=7 * DAY, frame_bytes=0, grace=3600)
@@ -36,44 +36,6 @@ def world(new_world: Callable[..., World]) -> World:
         made.upload(package(f"package{number:02d}"))
     made.publish()
     return made
-
-
-def change(world: World, version: int, *, seconds: float = 60) -> None:
-    world.clock.advance(seconds=seconds)
-    world.upload(package("package07", f"2.{version}"))
-    world.publish()
-
-
-def generations(world: World) -> dict[int, dict[str, generation.Document]]:
-    """Return every kept generation of the view."""
-    channel_id = world.key().channel_id
-    found = world.database.read_now(
-        lambda c: viewlist.generations(c, channel_id=channel_id, after=(0, 0), limit=1000)
-    )
-    view_id = world.generation().view_id  # type: ignore[union-attr]
-    return {one.number: generation.decode(one.documents) for one in found if one.view_id == view_id}
-
-
-def read_all(world: World) -> dict[int, list[bytes]]:
-    """Read every document of every kept generation, from the packs alone."""
-    forget(world)
-    for path in world.assembly.folder.glob("*.zst"):
-        path.unlink()
-    return {
-        number: [
-            world.text(one) if isinstance(one, Paged) else world.packs.read(one.place)
-            for one in documents.values()
-        ]
-        for number, documents in generations(world).items()
-    }
-
-
-def shard_rows(world: World) -> int:
-    return int(
-        world.database.read_now(
-            lambda c: c.execute(sa.select(sa.func.count()).select_from(t.shards)).scalar_one()
-        )
-    )
 
 
 def test_a_sweep_right_after_a_publication_removes_nothing(world: World) -> None:
