@@ -8,7 +8,7 @@ from channeld.catalog import tables as t
 from channeld.catalog import viewlist
 from channeld.indexing import generation
 from channeld.indexing.generation import Paged
-from tests.support.indexing import World, package
+from tests.support.indexing import World, forget, package
 
 
 def change(world: World, version: int, *, seconds: float = 60) -> None:
