@@ -19,6 +19,7 @@ from channeld.formats.names import NOARCH, check_channel_name, check_subdir
 
 Kind = Literal["standard", "staging"]
 Legacy = Literal["refuse", "allow"]
+ByMd5 = Literal["refuse", "allow"]
 
 #: The label every channel has from the start; the channel's own URL shows it.
 MAIN = "main"
@@ -35,6 +36,10 @@ class ChannelSettings:
     #: Subdirs that answer (empty) from creation on. noarch is always among them (CEP 26).
     subdirs: tuple[str, ...] = ("noarch",)
     description: str = ""
+    #: Of a staging channel, the standard channel that its candidates are promoted into; "" for none.
+    promotes_to: str = ""
+    #: Whether a request to promote into this channel may name bytes by their md5 alone.
+    copies_by_md5: ByMd5 = "allow"
 
     def checked(self) -> ChannelSettings:
         """Return the settings in the form that is stored: subdirs sorted, noarch among them.
@@ -47,6 +52,12 @@ class ChannelSettings:
             raise BadSettingValue("kind", self.kind, "'standard' or 'staging'")
         if self.legacy not in ("refuse", "allow"):
             raise BadSettingValue("legacy", self.legacy, "'refuse' or 'allow'")
+        if self.copies_by_md5 not in ("refuse", "allow"):
+            raise BadSettingValue("copies_by_md5", self.copies_by_md5, "'refuse' or 'allow'")
+        if self.promotes_to and self.kind != "staging":
+            raise BadSettingValue(
+                "promotes_to", self.promotes_to, "empty for a channel that is not for staging"
+            )
         return replace(self, subdirs=tuple(sorted({NOARCH, *map(check_subdir, self.subdirs)})))
 
     def changed(self, changes: Mapping[str, Any]) -> ChannelSettings:
@@ -72,6 +83,8 @@ class ChannelSettings:
             "legacy": self.legacy,
             "subdirs": list(self.subdirs),
             "description": self.description,
+            "promotes_to": self.promotes_to,
+            "copies_by_md5": self.copies_by_md5,
         }
 
     def as_columns(self) -> dict[str, Any]:
@@ -85,6 +98,8 @@ _FORMS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "legacy": (str, "a text"),
     "subdirs": ((tuple, list), "a list of subdirs"),
     "description": (str, "a text"),
+    "promotes_to": (str, "a text"),
+    "copies_by_md5": (str, "a text"),
 }
 
 
@@ -106,6 +121,8 @@ def _from_row(row: sa.Row[Any]) -> Channel:
         legacy=row.legacy,
         subdirs=tuple(orjson.loads(row.subdirs)),
         description=row.description,
+        promotes_to=row.promotes_to,
+        copies_by_md5=row.copies_by_md5,
     )
     return Channel(row.id, row.name, settings, row.revision, row.created_ms)
 
@@ -120,6 +137,7 @@ def create(connection: Connection, name: str, settings: ChannelSettings, actor: 
     """
     check_channel_name(name)
     settings = settings.checked()
+    _check_target(connection, name, settings)
     there = find(connection, name)
     if there is None:
         revision = _last_revision(connection, name) + 1
@@ -214,6 +232,7 @@ def configure(connection: Connection, name: str, changes: Mapping[str, Any], act
         raise BadSettingValue("kind", settings.kind, f"{channel.settings.kind!r} for the life of the channel")
     if settings == channel.settings:
         return channel
+    _check_target(connection, name, settings)
     revision = next_revision(connection, channel)
     row = t.channels.update().where(t.channels.c.id == channel.id)
     connection.execute(row.values(**settings.as_columns()))
@@ -225,6 +244,24 @@ def configure(connection: Connection, name: str, changes: Mapping[str, Any], act
         Change("channel.configure", name, "", channel.settings.as_json(), settings.as_json(), revision),
     )
     return replace(channel, settings=settings, revision=revision)
+
+
+def staging_of(connection: Connection, name: str) -> Channel | None:
+    """Return the channel whose candidates are promoted into a channel; there is one at most."""
+    row = connection.execute(sa.select(t.channels).where(t.channels.c.promotes_to == name)).first()
+    return _from_row(row) if row is not None else None
+
+
+def _check_target(connection: Connection, name: str, settings: ChannelSettings) -> None:
+    """Make sure that what a channel promotes to can be promoted to, and by no other."""
+    target = settings.promotes_to
+    if not target:
+        return
+    if get(connection, target).settings.kind != "standard":
+        raise BadSettingValue("promotes_to", target, "a channel that is not for staging itself")
+    other = staging_of(connection, target)
+    if other is not None and other.name != name:
+        raise BadSettingValue("promotes_to", target, f"a channel that {other.name!r} does not promote to yet")
 
 
 def _mark_related(connection: Connection, moment: Moment, subdirs: set[str]) -> None:

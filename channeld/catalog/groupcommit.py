@@ -136,14 +136,16 @@ def _attempt(connection: Connection, job: _Job[Any]) -> _Outcome:
     Raises:
         CatalogUnavailable: the failure took the whole transaction with it (SQLite does that when the disk is full).
     """
-    savepoint = connection.begin_nested()
+    # in plain SQL: a savepoint of SQLAlchemy's takes a tenth of the time of a whole upload's transaction
+    connection.exec_driver_sql("SAVEPOINT one_write")
     try:
         with unavailable_on_error():
             value = call(job.work, connection)
-            savepoint.commit()
+            connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
     except BaseException as error:  # noqa: BLE001 - handed to the caller of this write
         try:
-            savepoint.rollback()
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_write")
+            connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
         except sa.exc.SQLAlchemyError:
             raise CatalogUnavailable(problem_of(_root(error))) from error
         return _Outcome(failure=error)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from channeld.catalog import tables as t
-from channeld.catalog.packagerows import PackageFile
 from channeld.catalog.views import ViewKey
 
 
@@ -56,7 +56,19 @@ def names_of_label(connection: Connection, label_id: int) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
-def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> dict[str, list[PackageFile]]:
+class ShownFile(NamedTuple):
+    """A file that a label shows, as far as is needed to choose among those of its package."""
+
+    name: str
+    artifact_id: int
+    subdir: str
+    filename: str
+    version: str
+    timestamp_ms: int
+    file_id: int
+
+
+def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> dict[str, list[ShownFile]]:
     """List the files of some packages that the label's views show; of several candidates the newest.
 
     Packages of which nothing is shown are not in the answer.
@@ -83,10 +95,10 @@ def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> d
     )
     if not key.shows_broken:
         query = query.where(~t.files.c.broken)
-    newest: dict[str, dict[tuple[str, str], PackageFile]] = {}
-    for name, artifact_id, subdir, filename, version, timestamp_ms, _ in sorted(
-        connection.execute(query).all(), key=lambda row: row[-1]
-    ):
-        file = PackageFile(artifact_id, subdir, filename, version, timestamp_ms)
-        newest.setdefault(name, {})[subdir, filename] = file
+    newest: dict[str, dict[tuple[str, str], ShownFile]] = {}
+    for file in map(ShownFile._make, connection.execute(query).all()):
+        files = newest.setdefault(file.name, {})
+        other = files.get((file.subdir, file.filename))
+        if other is None or other.file_id < file.file_id:
+            files[file.subdir, file.filename] = file
     return {name: list(files.values()) for name, files in newest.items()}

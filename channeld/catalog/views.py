@@ -8,6 +8,7 @@ Both take rows in one order (lease, channel, labels, views), so that no two tran
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -23,6 +24,9 @@ from channeld.errors import Unavailable
 
 _CHUNK = 500  # names in one IN list, below every database's limit of parameters
 _ROWS_AT_ONCE = 2000  # rows of a whole view that are held in memory together
+
+#: Changed files of a view from which it is derived anew: that streams, and single changes are all held in memory.
+MOST_CHANGED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class ViewWork:
     """What has changed in one view since its generation."""
 
     key: ViewKey
-    #: Changed files, or None when the whole view is to be derived again.
+    #: Changed files, or None when the whole view is to be derived again, or too many changed.
     filenames: frozenset[str] | None
     #: Package names of those files.
     names: frozenset[str]
@@ -130,33 +134,43 @@ def dirty_channels(connection: Connection) -> list[tuple[int, str]]:
 def dirty_work(connection: Connection, channel_id: int) -> DirtyWork | None:
     """Collect everything dirty in a channel; None when nothing is."""
     channel = connection.execute(sa.select(t.channels).where(t.channels.c.id == channel_id)).first()
-    rows = connection.execute(
-        sa.select(t.dirty, t.labels.c.name.label("label"))
-        .join(t.labels, t.labels.c.id == t.dirty.c.label_id)
-        .where(t.dirty.c.channel_id == channel_id)
-    ).all()
-    if channel is None or not rows:
+    if channel is None:
+        return None
+    ids: list[int] = []
+    oldest_ms = sys.maxsize
+    gathered: dict[tuple[str, str, int], tuple[set[str], set[str]]] = {}
+    # streamed: an import may have left half a million rows
+    for dirty_id, label_id, subdir, filename, name, since_ms, label in connection.execute(
+        _DIRTY.where(t.dirty.c.channel_id == channel_id).execution_options(yield_per=_ROWS_AT_ONCE)
+    ):
+        ids.append(dirty_id)
+        oldest_ms = min(oldest_ms, since_ms)
+        filenames, names = gathered.setdefault((label, subdir, label_id), (set(), set()))
+        filenames.add(filename if len(filenames) < MOST_CHANGED else "")
+        names.add(name)
+    if not ids:
         return None
     lists_removed = channel.kind == "standard"
-    gathered: dict[ViewKey, tuple[set[str], set[str]]] = {}
-    for row in rows:
-        key = ViewKey(channel_id, row.label_id, row.subdir, channel.name, row.label, lists_removed)
-        filenames, names = gathered.setdefault(key, (set(), set()))
-        filenames.add(row.filename)
-        names.add(row.name)
     views = tuple(
-        ViewWork(key, None if "" in filenames else frozenset(filenames), frozenset(names - {""}))
-        for key, (filenames, names) in sorted(gathered.items(), key=lambda i: (i[0].label, i[0].subdir))
+        ViewWork(
+            ViewKey(channel_id, label_id, subdir, channel.name, label, lists_removed),
+            None if "" in filenames else frozenset(filenames),
+            frozenset(names - {""}),
+        )
+        for (label, subdir, label_id), (filenames, names) in sorted(gathered.items(), key=lambda i: i[0])
     )
-    return DirtyWork(
-        channel_id,
-        channel.name,
-        channel.revision,
-        tuple(row.id for row in rows),
-        min(row.since_ms for row in rows),
-        views,
-    )
+    return DirtyWork(channel_id, channel.name, channel.revision, tuple(ids), oldest_ms, views)
 
+
+_DIRTY = sa.select(
+    t.dirty.c.id,
+    t.dirty.c.label_id,
+    t.dirty.c.subdir,
+    t.dirty.c.filename,
+    t.dirty.c.name,
+    t.dirty.c.since_ms,
+    t.labels.c.name,
+).join(t.labels, t.labels.c.id == t.dirty.c.label_id)
 
 _ROWS = (
     sa.select(

@@ -34,6 +34,15 @@ _subdirs = click.option(
 )
 _description = click.option("--description", metavar="TEXT", help="What the channel is for.")
 
+_promotes_to = click.option(
+    "--promotes-to", metavar="CHANNEL", help="Of a staging channel: where its candidates are promoted into."
+)
+_copies_by_md5 = click.option(
+    "--copies-by-md5",
+    type=click.Choice(["refuse", "allow"]),
+    help="Whether a copy into the channel may name bytes by their md5 alone.",
+)
+
 
 @channel.command("list")
 @json_option
@@ -58,6 +67,8 @@ def list_(client: Client, as_json: bool) -> None:
 @_legacy
 @_subdirs
 @_description
+@_promotes_to
+@_copies_by_md5
 @reason_option
 @json_option
 @talks_to_server
@@ -91,6 +102,8 @@ def show(client: Client, name: str, as_json: bool) -> None:
 @_legacy
 @_subdirs
 @_description
+@_promotes_to
+@_copies_by_md5
 @reason_option
 @json_option
 @talks_to_server
@@ -144,6 +157,8 @@ def _print(state: dict[str, Any], as_json: bool) -> None:
             ("kind", state["kind"]),
             ("private", yes(state["private"])),
             ("legacy packages", state["legacy"]),
+            ("promotes to", state["promotes_to"] or "-"),
+            ("copies by md5", state["copies_by_md5"]),
             ("subdirs", " ".join(state["subdirs"])),
             ("revision", state["revision"]),
             ("created", state["created"]),

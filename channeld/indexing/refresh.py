@@ -215,6 +215,18 @@ def _record(entry: bytes) -> dict[str, Any]:
     return record
 
 
+def refresh_all(publisher: Publisher, refresher: Refresher) -> int:
+    """Draw and publish whatever is stale and has waited long enough, on this thread; returns how many documents.
+
+    Raises:
+        NotTheIndexer, FlipRefused, PieceDamaged, Unavailable: as ``Publisher.adopt`` and ``Refresher.draw`` do.
+    """
+    count = 0
+    while (stale := refresher.find()) is not None:
+        count += publisher.adopt(refresher.draw(stale))
+    return count
+
+
 class Drawing:
     """Draws one document after the other on a thread of its own, and hands each to the publisher."""
 

@@ -244,9 +244,10 @@ class Render:
         """Choose pages that were pressed quickly before, by the hash of their text, as far as there is time.
 
         Only of documents that change anyway, since it makes another frame; and those next to a change, so that what
-        changes in the frame lies together and mirrors send few ranges.
+        changes in the frame lies together and mirrors send few ranges. A third of the time that is left: whoever
+        waits for the publication does not wait for this.
         """
-        spare = min(self.engine.recompress_pages, self.engine.levels.settled_pages - drafts)
+        spare = min(self.engine.recompress_pages, (self.engine.levels.settled_pages - drafts) // 3)
         chosen: dict[bytes, None] = {}
         if level == self.engine.levels.settled:
             for one in self._unsettled:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -24,9 +23,6 @@ from channeld.indexing.documents.shards import ShardIndex
 from channeld.indexing.generation import Documents, Whole
 from channeld.indexing.rebuild import rebuild_view
 from channeld.indexing.render import Render, damage_of
-
-#: Changed files of a view from which it is derived anew: that streams, and single changes are all held in memory.
-MANY: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ def _start(connection: Connection, render: Render, key: ViewKey) -> Before:
 def _is_whole(work: ViewWork, documents: Documents) -> bool:
     """Tell whether the view is derived anew rather than edited."""
     needed = {SHARDS, *(document.name for document in RECORD_DOCUMENTS)}
-    return work.filenames is None or len(work.filenames) > MANY or not needed <= documents.keys()
+    return work.filenames is None or not needed <= documents.keys()
 
 
 def _render_view(connection: Connection, render: Render, work: ViewWork) -> None:

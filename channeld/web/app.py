@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from typing import Final
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 #: aiohttp's own limit of what ``request.read()`` and forms take in; uploads are streamed and have their own.
 _READ_LIMIT: Final = 4 * 1024 * 1024
 
+#: The ids of requests: of this process, and one after the other.
+_PROCESS: Final = secrets.token_hex(5)
+_NUMBERS: Final = itertools.count(1)
+
 
 def make_app(services: Services) -> web.Application:
     """Wire a server's parts into an application. It owns none of them."""
@@ -51,7 +56,7 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
     services = request.app[SERVICES]
     started = services.clock.monotonic()
     request[REQUEST_ID] = request_id = _request_id(request)
-    with in_request(request_id), request.app[DRAIN].request():
+    with in_request(request_id), request.app[DRAIN]:
         response = await handler(request)
         services.metrics.count_request(request.method, response.status)
         if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) or response.status >= 500:
@@ -72,20 +77,21 @@ def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-Id", "")
     if 0 < len(given) <= 64 and given.isascii() and all(c.isalnum() or c in "-_." for c in given):
         return given
-    return secrets.token_hex(8)
+    return f"{_PROCESS}-{next(_NUMBERS):x}"
 
 
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
     if request.app[DRAIN].stopping:
         response.force_close()
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if response.content_type == "text/html":
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    if hdrs.CACHE_CONTROL not in response.headers:
-        response.headers[hdrs.CACHE_CONTROL] = NO_STORE
-    response.headers[hdrs.SERVER] = "channeld"
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    if headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    if hdrs.CACHE_CONTROL not in headers:
+        headers[hdrs.CACHE_CONTROL] = NO_STORE
+    headers[hdrs.SERVER] = "channeld"
     # set outside of the middlewares too, where aiohttp answers what it cannot parse
-    response.headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
+    headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
 
 
 async def _front(request: web.Request) -> web.StreamResponse:

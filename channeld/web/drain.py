@@ -7,14 +7,12 @@ Here the requests under way are waited for first, while the connections stay as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from aiohttp import web
 
 
 class Drain:
-    """Counts the requests of one application that are under way. For the event loop's thread."""
+    """Counts the requests of one application that are under way: each runs inside it. For the event loop's thread."""
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -23,17 +21,14 @@ class Drain:
         #: Whether connections are to be closed after their next answer.
         self.stopping = False
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count a request for as long as it takes."""
+    def __enter__(self) -> None:
         self._under_way += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if self._under_way == 0:
-                self._idle.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        if self._under_way == 0:
+            self._idle.set()
 
     async def finish(self, seconds: float) -> int:
         """Wait until nothing is under way, for some seconds at most; returns how many requests are left."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -104,6 +105,7 @@ def _read_forwarded(text: str) -> _Told:
     )
 
 
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> Address | None:
     """Read an address, which may have a port; an IPv4 address in IPv6's clothes is told as what it is."""
     bare = text

@@ -7,6 +7,7 @@ view's generation has. What does not exist is 404, never 403 or 501: clients tak
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -43,9 +44,22 @@ _CODINGS: Final = ("zstd", "identity")
 READER: Final = web.RequestKey("reader", Token)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """What is found under a URL whatever else stands in the request, until the catalog changes."""
+
+    resource: Resource
+    represent: Callable[[], Representation]
+
+
 async def read(request: web.Request) -> web.StreamResponse:
     """Answer a GET or HEAD of a channel's URL."""
     services = request.app[SERVICES]
+    key = ("fixed", request.rel_url.raw_path)
+    fixed: _Fixed | None = services.shelf.recall(key)
+    if fixed is not None:
+        return await _respond(request, services, fixed.resource, fixed.represent())
+    version = services.shelf.version
     resource = parse(request.rel_url.raw_path)
     if resource is None or resource.snapshot is not None:
         raise NothingHere(request.rel_url.raw_path)
@@ -60,8 +74,19 @@ async def read(request: web.Request) -> web.StreamResponse:
         await _view(services, resource, resource.subdir or CHANNEL_LEVEL)
         # relative, so that it is right below whatever path the server is mounted at
         raise web.HTTPPermanentRedirect(resource.path.rstrip("/").rpartition("/")[2] + "/")
+    found = await _FINDERS[resource.kind](request, services, channel, resource)
+    if isinstance(found, Representation):
+        return await _respond(request, services, resource, found)
+    if not channel.settings.private:
+        services.shelf.keep(version, key, found)
+    return await _respond(request, services, resource, found.represent())
+
+
+async def _respond(
+    request: web.Request, services: Services, resource: Resource, representation: Representation
+) -> web.StreamResponse:
     try:
-        return await respond(request, await _FINDERS[resource.kind](request, services, channel, resource))
+        return await respond(request, representation)
     except PieceDamaged as damage:
         await services.repairs.ask(resource, damage)
         raise
@@ -69,7 +94,7 @@ async def read(request: web.Request) -> web.StreamResponse:
 
 async def _subdir_document(
     request: web.Request, services: Services, channel: Channel, resource: Resource
-) -> Representation:
+) -> Representation | _Fixed:
     view = await _view(services, resource, resource.subdir or "")
     name = resource.file
     zst = name.endswith(".json" + _ZST)
@@ -80,7 +105,8 @@ async def _subdir_document(
         return _piece(services, channel, resource, document.place, document.modified_ms, policy)
     if isinstance(document, Paged):
         if zst:
-            return _frame(services, channel, resource, document, f'"{document.zst_digest[:32]}"')
+            frame = _frame(services, channel, resource, document, f'"{document.zst_digest[:32]}"')
+            return _Fixed(resource, lambda: frame)
         return await _plain(request, services, channel, resource, document)
     empty = empty_documents(view.subdir).get(base)
     if empty is None or view.number:
@@ -161,21 +187,26 @@ def _piece(
     place: Place,
     modified_ms: int,
     policy: CachePolicy,
-) -> Representation:
+) -> _Fixed:
     """Represent what is stored in one piece; it is read when its bytes are wanted, not for a 304."""
+    etag = f'"{place.sha256.hex()[:32]}"'
+    cache_control = _cache_control(channel, policy)
 
     async def read_piece(start: int, stop: int) -> AsyncIterator[bytes]:
         yield (await services.pieces.piece(place))[start:stop]
 
-    kept = services.pieces.kept(place)
-    return Representation(
-        etag=f'"{place.sha256.hex()[:32]}"',
-        last_modified=modified_ms // 1000,
-        content_type=resource.content_type,
-        size=place.size,
-        body=StreamBody(read_piece) if kept is None else BytesBody(kept),
-        cache_control=_cache_control(channel, policy),
-    )
+    def represent() -> Representation:
+        kept = services.pieces.kept(place)
+        return Representation(
+            etag=etag,
+            last_modified=modified_ms // 1000,
+            content_type=resource.content_type,
+            size=place.size,
+            body=StreamBody(read_piece) if kept is None else BytesBody(kept),
+            cache_control=cache_control,
+        )
+
+    return _Fixed(resource, represent)
 
 
 def _empty(
@@ -198,9 +229,7 @@ def _empty(
     )
 
 
-async def _shard(
-    request: web.Request, services: Services, channel: Channel, resource: Resource
-) -> Representation:
+async def _shard(request: web.Request, services: Services, channel: Channel, resource: Resource) -> _Fixed:
     await _view(services, resource, resource.subdir or "")
     sha256 = bytes.fromhex(resource.shard_hash)
     found = await services.shelf.remember(
@@ -212,9 +241,7 @@ async def _shard(
     return _piece(services, channel, resource, place, channel.created_ms, services.cache.shards)
 
 
-async def _artifact(
-    request: web.Request, services: Services, channel: Channel, resource: Resource
-) -> Representation:
+async def _artifact(request: web.Request, services: Services, channel: Channel, resource: Resource) -> _Fixed:
     view = await _view(services, resource, resource.subdir or "")
     file = await services.shelf.remember(
         ("artifact", view.label.id, resource.subdir, resource.file),
@@ -227,7 +254,7 @@ async def _artifact(
         raise NothingHere(request.rel_url.raw_path)
     staged = channel.settings.kind == "staging"
     policy = services.cache.staged_artifacts if staged else services.cache.artifacts
-    return Representation(
+    whole = Representation(
         etag=f'"{file.sha256[:32]}"',
         last_modified=file.uploaded_ms // 1000,
         content_type=resource.content_type,
@@ -235,6 +262,7 @@ async def _artifact(
         body=FileBody(partial(services.pieces.open_artifact, file.sha256)),
         cache_control=_cache_control(channel, policy),
     )
+    return _Fixed(resource, lambda: whole)
 
 
 async def _channel_document(

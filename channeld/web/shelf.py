@@ -62,7 +62,8 @@ class Shelf:
     def __init__(self, database: Database, watch: ChangeWatch) -> None:
         self._database = database
         self._watch = watch
-        self._version = ""
+        #: Stands for the state of the catalog that was seen last.
+        self.version = ""
         self._kept: dict[tuple[Any, ...], Any] = {}
         self._drawn: OrderedDict[tuple[Any, ...], tuple[str, Any]] = OrderedDict()
         self._running: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
@@ -93,6 +94,15 @@ class Shelf:
         """Return what ``read`` returned for the key since the catalog last changed, or read it now."""
         return await self._get(key, read)
 
+    def recall(self, key: tuple[Any, ...]) -> Any:
+        """Return what was kept for the key since the catalog last changed; None when there is nothing."""
+        return self._kept.get(key) if self._is_current() else None
+
+    def keep(self, version: str, key: tuple[Any, ...], value: object) -> None:
+        """Have ``recall`` return what was worked out from the shelf's answers since it had that ``version``."""
+        if version == self.version and len(self._kept) < _MOST:
+            self._kept[key] = value
+
     async def draw(self, key: tuple[Any, ...], make: Callable[[], Awaitable[T]]) -> T:
         """Return what ``make`` made for the key since the catalog last changed, or make it now; the latest are kept."""
         version = self._watch.version()
@@ -113,14 +123,10 @@ class Shelf:
         self._watch.close()
 
     async def _get(self, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
-        version = self._watch.version()
-        if version != self._version:
-            self._version = version
-            self._kept.clear()
-            self._running.clear()
-        elif key in self._kept:
+        if self._is_current() and key in self._kept:
             kept: T = self._kept[key]
             return kept
+        version = self.version
         running = self._running.get(key)
         if running is None:
             # what is read now shows everything up to this version; those who ask at the same version share it
@@ -130,10 +136,20 @@ class Shelf:
         value: T = await asyncio.shield(running)
         return value
 
+    def _is_current(self) -> bool:
+        """Tell whether the catalog is as it was; if it is not, forget everything that was read."""
+        version = self._watch.version()
+        if version == self.version:
+            return True
+        self.version = version
+        self._kept.clear()
+        self._running.clear()
+        return False
+
     async def _read(self, version: str, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
         try:
             value = await self._database.read(read)
-            if version == self._version and len(self._kept) < _MOST:
+            if version == self.version and len(self._kept) < _MOST:
                 self._kept[key] = value
             return value
         finally:

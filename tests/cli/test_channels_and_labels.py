@@ -29,6 +29,8 @@ def test_a_channel_is_created_shown_changed_and_deleted(server: ServerThread, ru
         "kind:            standard",
         "private:         yes",
         "legacy packages: refuse",
+        "promotes to:     -",
+        "copies by md5:   allow",
         "subdirs:         linux-64 noarch",
         "revision:        2",
         "description:     For builds.",

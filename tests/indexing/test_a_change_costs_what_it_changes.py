@@ -120,7 +120,7 @@ def test_publishing_when_nothing_is_dirty_makes_no_file_and_no_row(large: World)
 def test_a_large_batch_is_derived_anew_and_comes_to_the_same(
     large: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channeld.indexing.work.MANY", 5)
+    monkeypatch.setattr("channeld.catalog.views.MOST_CHANGED", 5)
     more = [package(f"more{number}") for number in range(10)]
     for one in more:
         large.upload(one)

@@ -13,7 +13,7 @@ from channeld.clock import SystemClock
 from channeld.formats.current import current_repodata
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import PieceDamaged
-from channeld.indexing.refresh import Drawing, Refresher, is_stale
+from channeld.indexing.refresh import Drawing, Refresher, is_stale, refresh_all
 from channeld.indexing.render import Rendered
 from channeld.indexing.service import IndexerService
 from channeld.indexing.stopping import Stopped
@@ -228,6 +228,17 @@ def test_damage_that_drawing_meets_has_the_view_derived_anew(large: World) -> No
     draw(large)
     large.check()
     handed.close()
+
+
+def test_all_that_is_stale_may_be_drawn_at_once(large: World) -> None:
+    for name in NAMES:
+        large.upload(package(name, subdir="noarch"))
+    large.publish()
+    drawing = refresher(large)
+    assert refresh_all(large.publisher, drawing) == 2
+    assert refresh_all(large.publisher, drawing) == 0
+    assert large.seen().documents[CURRENT] == expected(large)
+    assert CURRENT in large.raw("noarch")
 
 
 def test_drawing_is_given_up_when_the_process_stops(large: World) -> None:

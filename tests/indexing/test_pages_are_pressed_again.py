@@ -12,7 +12,7 @@ from channeld.indexing.press import Levels
 from tests.support.indexing import World, package
 
 HURRIED = Levels(9, 6, 1, settled_pages=0, middle_pages=0)
-SETTLED = Levels(9, 6, 1, settled_pages=6, middle_pages=40)
+SETTLED = Levels(9, 6, 1, settled_pages=15, middle_pages=40)
 
 NewWorld = Callable[..., World]
 

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from channeld.catalog import leases
+from channeld.catalog import tables as t
+from channeld.catalog.database import open_database
 from tests.support.packages import build_conda
 from tests.support.process import Serve
 
@@ -80,3 +84,40 @@ def test_all_of_them_stop(server: Serve) -> None:
 
     assert server.stop() == 0
     assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
+
+
+def test_exactly_one_process_indexes(server: Serve) -> None:
+    for number in range(4):
+        assert server.upload(f"alpha-{number}.0-0.conda", build_conda("alpha", f"{number}.0")) == 201
+        server.wait_for(f"alpha-{number}.0-0.conda")
+
+    url = f"sqlite:///{server.folder / 'data' / 'catalog.sqlite'}"
+    database = open_database(url)
+    try:
+        query = sa.select(t.views.c.epoch).distinct()
+        epochs = database.read_now(lambda connection: list(connection.execute(query).scalars()))
+        lease = database.read_now(lambda connection: leases.find(connection, leases.INDEXER))
+    finally:
+        database.close()
+    # nobody ever took the lease from somebody else
+    assert epochs == [1]
+    assert lease is not None
+    assert lease.epoch == 1
+
+
+def test_workers_end_with_the_process_that_started_them(server: Serve) -> None:
+    """Without it nobody would index, and the port would stay taken."""
+    workers = children(server.process.pid)
+    server.process.kill()
+    server.process.wait(10)
+    deadline = time.monotonic() + 20
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -70,9 +70,8 @@ def read_info(
 
 def _read_info_part(source: Source, part: str, naming: Naming, limits: Limits) -> dict[str, bytes]:
     if isinstance(source, io.BytesIO):
-        wanted = {path: _limit(path, limits) for path in _WANTED}
-        usual = usual_files(source.getvalue(), wanted, limits)
-        if usual is not None:
+        usual = usual_files(source.getvalue(), _WANTED, limits)
+        if usual is not None and all(len(data) <= _limit(path, limits) for path, data in usual.items()):
             return {path.decode(): data for path, data in usual.items()}
     return _collect(TarReader(source, part), MemberRules(limits, naming, info_only=True), limits)
 

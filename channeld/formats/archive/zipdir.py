@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.rejections import (
@@ -54,8 +53,7 @@ _HARMLESS_FLAGS: Final = 0x0806
 _TAIL: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A stored member: where its bytes are, in bytes from the start of the file, and their CRC-32."""
 
     name: str
@@ -64,8 +62,7 @@ class Part:
     crc: int
 
 
-@dataclass(frozen=True, slots=True)
-class CondaParts:
+class CondaParts(NamedTuple):
     """The three members of a ``.conda`` (CEP 35)."""
 
     metadata: Part
@@ -73,8 +70,7 @@ class CondaParts:
     pkg: Part
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A header of the central directory."""
 
     raw_name: bytes
@@ -249,11 +245,10 @@ def _check_local(file: BinaryIO, entry: _Entry, limit: int) -> Part:
     extra = head[_LOCAL.size + name_length : _LOCAL.size + name_length + extra_length]
     found = (method, flags, crc, *_sizes(entry.name, extra, (size, compressed)))
     expected = (0, entry.flags, entry.crc, entry.size, entry.size)
-    for value, wanted, field in zip(
-        found, expected, ("method", "flags", "CRC-32", "size", "size"), strict=True
-    ):
-        if value != wanted:
-            raise ZipHeadersDisagree(shown(entry.name), field)
+    if found != expected:
+        fields = ("method", "flags", "CRC-32", "size", "size")
+        differing = next(name for name, a, b in zip(fields, found, expected, strict=True) if a != b)
+        raise ZipHeadersDisagree(shown(entry.name), differing)
     return Part(entry.name, offset, entry.size, entry.crc)
 
 

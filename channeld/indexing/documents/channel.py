@@ -13,7 +13,8 @@ import orjson
 from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents, packagerows
-from channeld.catalog.packagerows import PackageDetails, PackageFile
+from channeld.catalog.labelcontents import ShownFile
+from channeld.catalog.packagerows import PackageDetails
 from channeld.catalog.views import ViewKey, ViewWork
 from channeld.formats.archive.facts import ChannelFacts
 from channeld.formats.channeldata import (
@@ -73,7 +74,7 @@ def channeldata_lines(
                 yield name, entry(name, canonical_json(package_entry(references)))
 
 
-def _references(files: Sequence[PackageFile]) -> dict[int, str]:
+def _references(files: Sequence[ShownFile]) -> dict[int, str]:
     """Choose the files that speak for their package, as artifact id → subdir."""
     chosen = set(
         reference_files(

@@ -27,6 +27,14 @@ _Private = Annotated[bool | None, "Whether reading needs a token."]
 _Legacy = Annotated[
     Literal["refuse", "allow"] | None, "Whether packages may come in that break today's naming rules."
 ]
+_PromotesTo = Annotated[
+    str | None,
+    "Of a staging channel: the channel that its candidates are promoted into; empty for none.",
+    Length(128),
+]
+_ByMd5 = Annotated[
+    Literal["refuse", "allow"] | None, "Whether a copy into the channel may name bytes by their md5 alone."
+]
 _Subdirs = Annotated[
     tuple[str, ...] | None, "Subdirs that answer, empty, from the start. `noarch` always does.", Length(32)
 ]
@@ -43,6 +51,8 @@ class NewChannel:
     legacy: _Legacy = None
     subdirs: _Subdirs = None
     description: _Description = None
+    promotes_to: _PromotesTo = None
+    copies_by_md5: _ByMd5 = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +64,8 @@ class ChannelChanges:
     legacy: _Legacy = None
     subdirs: _Subdirs = None
     description: _Description = None
+    promotes_to: _PromotesTo = None
+    copies_by_md5: _ByMd5 = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,10 @@ class ChannelState:
     legacy: Annotated[Literal["refuse", "allow"], "Whether packages that break today's naming rules come in."]
     subdirs: Annotated[tuple[str, ...], "Subdirs that answer even when they are empty."]
     description: Annotated[str, "What it is for."]
+    promotes_to: Annotated[str, "The channel that its candidates are promoted into; empty for none."]
+    copies_by_md5: Annotated[
+        Literal["refuse", "allow"], "Whether a copy into it may name bytes by their md5 alone."
+    ]
     revision: Annotated[int, "The number of its last change."]
     created: Annotated[str, "When it was created."]
     url: Annotated[str, "What clients are given as the channel."]
@@ -95,6 +111,8 @@ def state_of(call: Call, channel: Channel) -> ChannelState:
         legacy=settings.legacy,
         subdirs=settings.subdirs,
         description=settings.description,
+        promotes_to=settings.promotes_to,
+        copies_by_md5=settings.copies_by_md5,
         revision=channel.revision,
         created=time_text(channel.created_ms),
         url=f"{call.services.origins.public_url(call.request)}/{channel.name}",

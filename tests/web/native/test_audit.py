@@ -28,6 +28,8 @@ async def test_a_change_is_told_with_all_that_is_known(server: RunningServer) ->
             "legacy": "refuse",
             "subdirs": ["linux-64", "noarch"],
             "description": "",
+            "promotes_to": "",
+            "copies_by_md5": "allow",
         },
         "reason": "for the team",
         "revision": 1,

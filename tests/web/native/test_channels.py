@@ -21,6 +21,8 @@ def state(server: RunningServer, answer: Answer, **changes: Any) -> dict[str, An
         "legacy": "refuse",
         "subdirs": list(SUBDIRS),
         "description": "",
+        "promotes_to": "",
+        "copies_by_md5": "allow",
         "revision": 1,
         "created": answer.json["created"],
         "url": f"{server.url}/tools",

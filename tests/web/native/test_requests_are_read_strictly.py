@@ -16,7 +16,10 @@ CHANNELS = "/api/v1/channels"
     [
         (
             b'{"name": "a", "privat": true}',
-            "There is no field or parameter privat here; known are name, kind, private, legacy, subdirs, description.",
+            (
+                "There is no field or parameter privat here; known are name, kind, private, legacy, subdirs, description, "
+                "promotes_to, copies_by_md5."
+            ),
         ),
         (b"{}", "The request lacks name."),
         (b'{"name": 1}', "name must be a text of at most 128 characters, without NUL, not 1."),

@@ -46,6 +46,8 @@ def _channels() -> None:
         sa.Column("legacy", sa.Text(), nullable=False),
         sa.Column("subdirs", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("promotes_to", NAME, nullable=False),
+        sa.Column("copies_by_md5", sa.Text(), nullable=False),
         sa.Column("revision", BIG, nullable=False),
         sa.Column("created_ms", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_channels"),
@@ -105,6 +107,7 @@ def _files() -> None:
         sa.Column("uploaded_ms", BIG, nullable=False),
         sa.Column("uploaded_by", sa.Text(), nullable=False),
         sa.Column("deleted_ms", BIG, nullable=True),
+        sa.Column("hidden_labels", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
         sa.ForeignKeyConstraint(
             ["channel_id"], ["channels.id"], name="fk_files_channel_id", ondelete="CASCADE"

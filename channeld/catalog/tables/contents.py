@@ -1,31 +1,10 @@
-"""Every table of the catalog, and what each row means.
-
-Times are integers, milliseconds since the Unix epoch (UTC). Names that decide an order are compared byte by byte on
-both databases (SQLite's BINARY, PostgreSQL's collation "C"), because documents list them in that order.
-Ids are never given twice, also not after a deletion (SQLite: AUTOINCREMENT): a render that is still under way for a
-deleted channel must not find another one under the ids it knows.
-The migrations in ``migrations/`` build exactly these tables; a contract test compares the two.
-"""
+"""Channels: their files, labels and published views, and who may change them."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-#: Text in byte order.
-Name = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-#: 64-bit integer; SQLite counts up by itself only in a column of type INTEGER.
-Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+from channeld.catalog.tables.base import Big, Name, metadata
 
 channels = sa.Table(
     "channels",
@@ -41,6 +20,10 @@ channels = sa.Table(
     #: The subdirs that answer from the moment the channel exists; JSON list.
     sa.Column("subdirs", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
+    #: A staging channel's: the channel into which its candidates are promoted; "" for none.
+    sa.Column("promotes_to", Name, nullable=False),
+    #: Of a channel that is promoted into, "refuse" or "allow" requests that name bytes by their md5 alone.
+    sa.Column("copies_by_md5", sa.Text, nullable=False),
     #: Counts the transactions that changed the channel. The row is also the lock that orders them.
     sa.Column("revision", Big, nullable=False),
     sa.Column("created_ms", Big, nullable=False),
@@ -99,6 +82,8 @@ files = sa.Table(
     sa.Column("uploaded_by", sa.Text, nullable=False),
     #: Set when the file was deleted. The row stays: its name is taken for ever, its times come back with it.
     sa.Column("deleted_ms", Big),
+    #: The labels of a deleted candidate, JSON list: by its hash it can be promoted until it expires.
+    sa.Column("hidden_labels", sa.Text),
     sa.UniqueConstraint("channel_id", "subdir", "filename", "candidate"),
     sa.Index(None, "channel_id", "name", "subdir"),
     sa.Index(None, "artifact_id"),
@@ -231,25 +216,4 @@ notices = sa.Table(
     sa.Column("level", sa.Text, nullable=False),
     sa.Column("created_ms", Big, nullable=False),
     sa.Column("expires_ms", Big, nullable=False),
-)
-
-audit = sa.Table(
-    "audit",
-    metadata,
-    sa.Column("id", Big, primary_key=True),
-    sa.Column("at_ms", Big, nullable=False),
-    #: Token id, or the name of the local command.
-    sa.Column("actor", sa.Text, nullable=False),
-    #: Where the request came from: address, or "local".
-    sa.Column("origin", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("channel", Name, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("before", sa.Text, nullable=False),
-    sa.Column("after", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    #: The channel's revision that the change made; 0 for changes outside any channel.
-    sa.Column("revision", Big, nullable=False),
-    sa.Index(None, "channel", "id"),
-    sqlite_autoincrement=True,
 )

@@ -1,0 +1,178 @@
+"""How long does a folder of packages take to be indexed, from the start of the program to the last file written?
+
+Side by side on the same packages, each run in a process of its own on a folder that nobody has indexed before:
+
+- channeld: ``channeld index``, with every document that it writes
+- rattler-index: ``rattler.index.index_fs``, as py-rattler has it; repodata.json, .zst and shards
+- conda-index: ``--zst --threads 2``; repodata.json and .zst
+- the floor: reads the same files and computes their sha256 and md5, on every core, and nothing else
+
+The packages are in the page cache for all of them. Rounds take turns, so that what disturbs one disturbs the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from benchmarks.measure import MIB, Finished, Spread, machine, parser, run, say
+from benchmarks.packagefolder import PACKAGE_SIZE, make_folder, package, records
+
+ROUNDS: Final = 3
+_STANDIN: Final = Path(__file__).resolve().parents[1] / "tests" / "support" / "conda_standin"
+_RATTLER: Final = (
+    "import asyncio, pathlib, sys, rattler.index as r; asyncio.run(r.index_fs(pathlib.Path(sys.argv[1])))"
+)
+
+
+@dataclass(slots=True)
+class Contender:
+    """A program that is given a folder of packages."""
+
+    name: str
+    command: Sequence[str]
+    #: Runs at most so often: conda-index takes minutes.
+    rounds: int = ROUNDS
+    runs: list[Finished] = field(default_factory=list)
+
+    def run(self, folder: Path) -> Finished:
+        with _environment():
+            finished = run([*self.command, str(folder)])
+        if finished.status:
+            sys.exit(f"{self.name} ended with status {finished.status}.")
+        self.runs.append(finished)
+        return finished
+
+    @property
+    def median(self) -> float:
+        return Spread(tuple(one.seconds for one in self.runs)).median
+
+    def line(self, count: int) -> str:
+        taken = Spread(tuple(one.seconds for one in self.runs))
+        cpu = Spread(tuple(one.cpu_seconds for one in self.runs)).median
+        peak = max(one.peak_bytes for one in self.runs)
+        return (
+            f"{self.name:14} {count / self.median:7,.0f}/s   {taken.shown('s', 2)}   "
+            f"{cpu:.1f} s of CPU, {peak / MIB:.0f} MiB in the largest process"
+        )
+
+
+def contenders(*, small: bool) -> list[Contender]:
+    """List who takes part."""
+    python = sys.executable
+    return [
+        Contender("channeld", [python, "-m", "channeld", "index", "--quiet"]),
+        Contender("rattler-index", [python, "-c", _RATTLER]),
+        Contender("conda-index", [python, "-m", "conda_index", "--zst", "--threads", "2"], 3 if small else 1),
+        Contender("the floor", [python, "-m", "benchmarks.cold", "--floor"]),
+    ]
+
+
+@contextmanager
+def _environment():  # type: ignore[no-untyped-def]
+    """Let conda-index find what stands in for conda, and keep its log to itself."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(_STANDIN), str(_STANDIN.parents[2])])
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+
+
+def main() -> None:
+    """Measure; the last line has the ratios."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--packages", type=int, help="how many; 10,000 by default")
+    arguments.add_argument("--without", action="append", default=[], help="leave somebody out, by name")
+    options = arguments.parse_args()
+    if options.floor:
+        floor(options.floor)
+        return
+    say(machine())
+    count = options.packages or (1_000 if options.small else 10_000)
+    with tempfile.TemporaryDirectory(prefix="channeld-bench-") as temporary:
+        folder = Path(temporary)
+        size = make_folder(folder / "packages", count)
+        say(f"{count:,} packages of about {PACKAGE_SIZE:,} bytes, {size / MIB:,.0f} MiB together")
+        taking_part = [one for one in contenders(small=options.small) if one.name not in options.without]
+        for number in range(ROUNDS):
+            for one in taking_part:
+                if number < one.rounds:
+                    one.run(_copy(folder / "packages", folder / f"{one.name}-{number}"))
+        for one in taking_part:
+            say(one.line(count))
+        _again(folder / f"channeld-{ROUNDS - 1}", count)
+        say(headline(taking_part, count))
+
+
+def _copy(packages: Path, target: Path) -> Path:
+    """Make a folder of links to the same files: their bytes stay in the page cache."""
+    for subdir in packages.iterdir():
+        (target / subdir.name).mkdir(parents=True)
+        for path in subdir.iterdir():
+            (target / subdir.name / path.name).hardlink_to(path)
+    return target
+
+
+def _again(folder: Path, count: int) -> None:
+    """Run channeld over a folder that it has indexed: as it is, and with one package more."""
+    unchanged = contenders(small=True)[0].run(folder)
+    record = next(islice(records(), count, None))
+    (folder / record["subdir"]).mkdir(exist_ok=True)
+    name = f"{record['name']}-{record['version']}-{record['build']}.conda"
+    (folder / record["subdir"] / name).write_bytes(package(record))
+    one_more = contenders(small=True)[0].run(folder)
+    say(
+        f"channeld again: {unchanged.seconds:.2f} s unchanged, {one_more.seconds:.2f} s with one package more"
+    )
+
+
+def headline(taking_part: Sequence[Contender], count: int) -> str:
+    """Sum up, by the medians."""
+    ours, *others = taking_part
+    ratios = [
+        f"{one.median / ours.median:.1f} times {one.name}"
+        if one.name != "the floor"
+        else f"{ours.median / one.median:.1f} times the floor's time"
+        for one in others
+    ]
+    return f"{count / ours.median:,.0f} packages a second: {', '.join(ratios)}"
+
+
+def floor(folder: Path) -> None:
+    """Read and hash every package of a folder, on every core."""
+    paths = [(str(path), path.stat().st_size) for path in folder.rglob("*.conda")]
+    parts = [paths[start : start + 64] for start in range(0, len(paths), 64)]
+    with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+        pool.map(_hash, parts, chunksize=1)
+
+
+def _hash(paths: Sequence[tuple[str, int]]) -> None:
+    for path, size in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        data = os.read(descriptor, size)
+        os.close(descriptor)
+        hashlib.sha256(data).digest()
+        hashlib.md5(data, usedforsecurity=False).digest()
+
+
+if __name__ == "__main__":
+    main()
