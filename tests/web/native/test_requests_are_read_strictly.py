@@ -17,8 +17,8 @@ CHANNELS = "/api/v1/channels"
         (
             b'{"name": "a", "privat": true}',
             (
-                "There is no field or parameter privat here; known are name, kind, private, legacy, subdirs, description, "
-                "promotes_to, copies_by_md5."
+                "There is no field or parameter privat here; known are name, kind, private, legacy, subdirs, "
+                "description, promotes_to, copies_by_md5."
             ),
         ),
         (b"{}", "The request lacks name."),
