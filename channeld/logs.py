@@ -53,6 +53,8 @@ _CREDENTIALS: Final = tuple(
         # Fields, parameters and headers that end in such a word, in any notation: query string, JSON, repr of text or
         # bytes, header line.
         rf"(?P<kept>{_WORD}{_EQUALS})(?:{_QUOTED}|(?:(?!%(?:25)*26)[^\s&\"',;)}}\]])+)",
+        # The key of a webhook, wherever it stands.
+        r"(?P<kept>\bwhsec_)[a-z0-9+/=%_-]+",
         # The value of an Authorization header without its name.
         r"(?P<kept>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{6,}",
     )
@@ -69,7 +71,8 @@ _ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 def redact(text: str) -> str:
     """Return the text with everything hidden that may be a credential."""
     for pattern in _CREDENTIALS:
-        text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
+        if pattern.search(text):  # nearly always not, and looking takes a third of the time of substituting
+            text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
     return text
 
 

@@ -7,6 +7,7 @@ started as ``channeld serve`` in an empty folder, an environment solved and inst
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import subprocess
@@ -19,12 +20,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import orjson
 import rattler
 import rattler_build
 
 CHANNEL = "demo"
+STAGING = "demo-staging"
 RECIPES = {
     "greeting-data": """
 package: {name: greeting-data, version: "1.0"}
@@ -46,7 +49,18 @@ build:
 requirements: {run: ["greeting-data >=1.0"]}
 about: {summary: Says it, license: BSD-3-Clause}
 """,
+    "farewell": """
+package: {name: farewell, version: "1.0"}
+build:
+  noarch: generic
+  script:
+    - mkdir -p $PREFIX/share/farewell
+    - echo "Until the next build." > $PREFIX/share/farewell/text
+about: {summary: The words of a farewell, license: BSD-3-Clause}
+""",
 }
+#: Another build of the last one under the same name, as a second CI job may make it.
+CHANGED = RECIPES["farewell"].replace("Until the next build.", "Something else.")
 
 BOLD, DIM, GREEN, CYAN, RESET = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[36m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
@@ -141,14 +155,11 @@ class Server:
         return self.process.wait(20)
 
 
-def build(folder: Path) -> dict[str, Path]:
-    """Build the packages with rattler-build."""
-    built = {}
-    for name, recipe in RECIPES.items():
-        for variant in rattler_build.Stage0Recipe.from_yaml(recipe).render():
-            variant.run_build(output_dir=folder, channels=[])
-        built[name] = next((folder / "noarch").glob(f"{name}-1.0-*.conda"))
-    return built
+def build(folder: Path, name: str, recipe: str) -> Path:
+    """Build a package with rattler-build."""
+    for variant in rattler_build.Stage0Recipe.from_yaml(recipe).render():
+        variant.run_build(output_dir=folder, channels=[])
+    return next((folder / "noarch").glob(f"{name}-1.0-*.conda"))
 
 
 def wait_for(server: Server, name: str) -> float:
@@ -169,8 +180,8 @@ async def install(server: Server, folder: Path) -> list[str]:
 
 
 def tell(story: Story, folder: Path) -> None:
-    with story.step("Build two packages with rattler-build"):
-        packages = build(folder / "built")
+    with story.step("Build packages with rattler-build"):
+        packages = {name: build(folder / "built", name, recipe) for name, recipe in RECIPES.items()}
         for path in packages.values():
             story.done(f"{path.name}  {path.stat().st_size:,} bytes")
     with story.step("Start a server in an empty folder:  channeld serve"):
@@ -223,6 +234,7 @@ def tell_server(story: Story, folder: Path, server: Server, packages: dict[str, 
         story.done(f"bin/greeting says: {BOLD}{said.stdout.strip()}{RESET}")
         if "tells the truth" not in said.stdout:
             raise SystemExit("The installed program did not say what was packaged.")
+    promote(story, server, packages, build(folder / "changed", "farewell", CHANGED))
     with story.step("Mark a package broken: it leaves the index, and stays downloadable"):
         story.say(
             server.run("broken", "mark", CHANNEL, packages["greeting"].name, "--reason", "for the demo")
@@ -235,6 +247,70 @@ def tell_server(story: Story, folder: Path, server: Server, packages: dict[str, 
         story.done(f"GET of the file itself: {status}")
     with story.step("Where things stand:  channeld status"):
         story.say(server.run("status"))
+
+
+def promote(story: Story, server: Server, packages: dict[str, Path], changed: Path) -> None:
+    """Upload to staging, as CI does with one token for all, and promote what is in order."""
+    with story.step("Staging: everybody's CI uploads, and a feedstock says what it may publish"):
+        story.say(server.run("channel", "create", STAGING, "--staging", "--promotes-to", CHANNEL))
+        story.say(server.run("feedstock", "register", CHANNEL, "farewell", "--output", "farewell"))
+        secret = orjson.loads(server.run("feedstock", "token", "make", CHANNEL, "farewell", "--json"))[
+            "token"
+        ]
+        for package in (packages["farewell"], packages["greeting"]):
+            rattler_build.upload_package_to_anaconda(
+                [str(package)], STAGING, api_key=server.token, url=server.url
+            )
+            story.done(f"{package.name} is on {STAGING}, uploaded by rattler-build over anaconda.org's calls")
+    farewell, greeting = (
+        {f"noarch/{packages[name].name}": sha256_of(packages[name])} for name in ("farewell", "greeting")
+    )
+    with story.step("Promotion, by conda-forge's own protocol: POST /feedstock-outputs/copy"):
+        refused(story, server, "A wrong token", "0" * 64, farewell)
+        refused(story, server, "A wrong hash", secret, dict.fromkeys(farewell, "0" * 64))
+        refused(story, server, "Somebody else's output", secret, greeting)
+        status, answer = copy(server, secret, farewell)
+        if status != 200 or not visible(server) >= {packages["farewell"].name}:
+            raise SystemExit(f"The promotion failed: {answer}")
+        story.done(
+            f"{status}: {packages['farewell'].name} is copied, and listed by {CHANNEL} when the answer comes"
+        )
+        rattler_build.upload_package_to_anaconda(
+            [str(changed)], STAGING, api_key=server.token, url=server.url
+        )
+        refused(
+            story, server, "Other bytes, same name", secret, {f"noarch/{changed.name}": sha256_of(changed)}
+        )
+    with story.step("Who did what, in a chain of hashes:  channeld audit"):
+        story.say(server.run("audit", "--limit", "4"))
+
+
+def copy(server: Server, secret: str, outputs: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    """Ask for outputs to be copied to production, as a feedstock's CI does."""
+    asked = {"feedstock": "farewell-feedstock", "outputs": outputs, "channel": "main", "hash_type": "sha256"}
+    request = urllib.request.Request(
+        f"{server.url}/feedstock-outputs/copy",
+        data=orjson.dumps(asked),
+        headers={"FEEDSTOCK_TOKEN": secret, "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, orjson.loads(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, orjson.loads(error.read())
+
+
+def refused(story: Story, server: Server, what: str, secret: str, outputs: dict[str, str]) -> None:
+    """Ask for what must not be copied, and show why it is not."""
+    status, answer = copy(server, secret, outputs)
+    if status != 400:
+        raise SystemExit(f"{what} was not refused: {answer}")
+    reasons = re.sub(r"([0-9a-f]{12})[0-9a-f]{52}", r"\1…", "; ".join(answer["errors"]))
+    story.done(f"{what}: {status}, {reasons}")
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def visible(server: Server) -> set[str]:

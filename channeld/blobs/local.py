@@ -6,6 +6,7 @@ Calls block on the disk; callers keep them off the event loop.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,21 @@ class BlobMissing(Unavailable):
 
 
 class Incoming:
-    """The bytes of an upload on their way in: hashed while they are written, readable before they are kept."""
+    """The bytes of an upload on their way in: hashed while they are written, readable before they are kept.
+
+    What is written first stays in memory until more comes or it is kept: a small package that is refused touches no
+    disk, and one that is read for inspection is read without a system call.
+    """
 
     def __init__(self, blobs: LocalBlobs) -> None:
         self._blobs = blobs
-        self._pending = Pending(blobs.disk, blobs.incoming)
+        self._in_memory = b""
+        self._pending: Pending | None = None
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._looked = 0
+        #: Bytes written so far.
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Take the next bytes.
@@ -64,18 +72,27 @@ class Incoming:
             self._looked = self.size
         self._sha256.update(data)
         self._md5.update(data)
-        self._pending.write(data)
+        if self.size:
+            self._on_disk().write(data)
+        else:
+            self._in_memory = data
+        self.size += len(data)
 
-    @property
-    def size(self) -> int:
-        return self._pending.size
+    def _on_disk(self) -> Pending:
+        if self._pending is None:
+            self._pending = Pending(self._blobs.disk, self._blobs.incoming)
+            self._pending.write(self._in_memory)
+            self._in_memory = b""
+        return self._pending
 
     def digests(self) -> Digests:
         """Return the hashes of everything written so far."""
-        return Digests(self._sha256.hexdigest(), self._md5.hexdigest(), self._pending.size)
+        return Digests(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
 
     def reader(self) -> BinaryIO:
-        """Return the file, at its start, for inspection."""
+        """Return the bytes, from their start, for inspection."""
+        if self._pending is None:
+            return io.BytesIO(self._in_memory)
         with disk_errors(self._pending.path):
             self._pending.file.flush()
             self._pending.file.seek(0)
@@ -89,12 +106,13 @@ class Incoming:
         if self._blobs.touch(digests):
             self.discard()  # stored once
         else:
-            self._pending.commit(target)
+            self._on_disk().commit(target)
         return digests
 
     def discard(self) -> None:
         """Forget the bytes."""
-        self._pending.discard()
+        if self._pending is not None:
+            self._pending.discard()
 
 
 class LocalBlobs:

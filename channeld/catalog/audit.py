@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from channeld.catalog import tables as t
+from channeld.catalog.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Change:
     revision: int = 0
 
 
-_INSERT = t.audit.insert()
+_INSERT = Prepared(t.audit.insert(), [column.name for column in t.audit.columns if column.name != "id"])
 
 
 def record(connection: Connection, actor: Actor, change: Change) -> None:
@@ -77,8 +78,7 @@ def record_each(connection: Connection, actor: Actor, changes: Iterable[Change])
         }
         for change in changes
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)
 
 
 def _json(value: Any) -> str:
@@ -94,4 +94,19 @@ def newest(
         query = query.where(t.audit.c.channel == channel)
     if before_id is not None:
         query = query.where(t.audit.c.id < before_id)
+    return [AuditRow(**row._mapping) for row in connection.execute(query)]
+
+
+def following(
+    connection: Connection, after_id: int, until_id: int, actions: Collection[str], limit: int
+) -> list[AuditRow]:
+    """List rows of some actions, oldest first, from behind ``after_id`` up to ``until_id``."""
+    # not the column itself: SQLite would take its index and go through every row that there ever was of an action
+    action = t.audit.c.action + ""
+    query = (
+        sa.select(t.audit)
+        .where(t.audit.c.id > after_id, t.audit.c.id <= until_id, action.in_(sorted(actions)))
+        .order_by(t.audit.c.id)
+        .limit(limit)
+    )
     return [AuditRow(**row._mapping) for row in connection.execute(query)]

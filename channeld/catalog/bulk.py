@@ -136,6 +136,8 @@ class _Held:
 
     def is_unchanged(self, artifact: Artifact) -> bool:
         """Tell whether these bytes are there, under all the labels."""
+        if self._staging:  # a candidate lives longer by it
+            return False
         return (artifact.subdir, artifact.filename, artifact.sha256) in self._unchanged
 
 
@@ -275,12 +277,18 @@ def delete_many(
 ) -> int:
     """Delete files from a channel, as ``files.delete`` does; return the revision, 0 when there was nothing to do.
 
+    Of a staging channel each is hidden by a change of its own, and the revision is the last one.
+
     Raises:
         ChannelMissing, LabelLocked: as they say; nothing was deleted.
     """
     channel = channels.lock(connection, [channel_name])[channel_name]
     if not gone:
         return 0
+    if channel.settings.kind == "staging":
+        for file in gone:
+            files.delete(connection, channel_name, file.subdir, file.filename, actor, sha256=file.sha256)
+        return channels.get(connection, channel_name).revision
     carried = _labels_carried(connection, [file.id for file in gone])
     by_name: dict[str, Label] = {
         name: labels.unlocked(channel, labels.get(connection, channel, name))

@@ -14,6 +14,7 @@ from channeld.catalog import audit
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.marking import Moment, mark
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.rejections import BadSettingValue, ChannelExists, ChannelMissing, ChannelNotEmpty
 from channeld.formats.names import NOARCH, check_channel_name, check_subdir
 
@@ -114,7 +115,7 @@ class Channel:
     created_ms: int
 
 
-def _from_row(row: sa.Row[Any]) -> Channel:
+def _from_row(row: Any) -> Channel:
     settings = ChannelSettings(
         kind=row.kind,
         private=row.private,
@@ -168,11 +169,11 @@ def _last_revision(connection: Connection, name: str) -> int:
     return connection.execute(query).scalar() or 0
 
 
-# Statements of every upload are made once: making one costs SQLAlchemy as much as running it.
-_BY_NAME = sa.select(t.channels).where(t.channels.c.name == sa.bindparam("name"))
+_NAMED = sa.select(t.channels).where(t.channels.c.name == sa.bindparam("name"))
+_BY_NAME = Prepared(_NAMED)
 #: key_share: rows that refer to the channel may still be written meanwhile, as a flip does.
-_LOCK = _BY_NAME.with_for_update(key_share=True)
-_NEXT_REVISION = (
+_LOCK = Prepared(_NAMED.with_for_update(key_share=True))
+_NEXT_REVISION = Prepared(
     t.channels.update()
     .where(t.channels.c.id == sa.bindparam("channel_id"))
     .values(revision=t.channels.c.revision + 1)
@@ -182,7 +183,7 @@ _NEXT_REVISION = (
 
 def find(connection: Connection, name: str) -> Channel | None:
     """Look a channel up by name."""
-    row = connection.execute(_BY_NAME, {"name": name}).first()
+    row = _BY_NAME.first(connection, {"name": name})
     return _from_row(row) if row is not None else None
 
 
@@ -206,7 +207,7 @@ def lock(connection: Connection, names: Iterable[str]) -> dict[str, Channel]:
     """
     locked = {}
     for name in sorted(set(names)):
-        row = connection.execute(_LOCK, {"name": name}).first()
+        row = _LOCK.first(connection, {"name": name})
         if row is None:
             raise ChannelMissing(name)
         locked[name] = _from_row(row)
@@ -215,7 +216,7 @@ def lock(connection: Connection, names: Iterable[str]) -> dict[str, Channel]:
 
 def next_revision(connection: Connection, channel: Channel) -> int:
     """Count one more change of a locked channel, and return its number."""
-    return int(connection.execute(_NEXT_REVISION, {"channel_id": channel.id}).scalar_one())
+    return int(_NEXT_REVISION.first(connection, {"channel_id": channel.id}).revision)
 
 
 def configure(connection: Connection, name: str, changes: Mapping[str, Any], actor: Actor) -> Channel:
@@ -281,11 +282,12 @@ def delete(connection: Connection, name: str, actor: Actor, *, force: bool = Fal
 
     Raises:
         ChannelMissing: there is no such channel.
-        ChannelNotEmpty: it has files, and ``force`` was not given.
+        ChannelNotEmpty: it has files, or candidates that are hidden and can be promoted; ``force`` was not given.
     """
     channel = lock(connection, [name])[name]
     count = sa.select(sa.func.count()).where(
-        t.files.c.channel_id == channel.id, t.files.c.deleted_ms.is_(None)
+        t.files.c.channel_id == channel.id,
+        sa.or_(t.files.c.deleted_ms.is_(None), t.files.c.hidden_labels.is_not(None)),
     )
     files = connection.execute(count).scalar_one()
     if files and not force:

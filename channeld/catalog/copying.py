@@ -17,6 +17,7 @@ from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.files import Added, Artifact
 from channeld.catalog.labels import BROKEN
+from channeld.catalog.rejections import CandidateAmbiguous
 from channeld.catalog.selection import Selection, StoredFile, select
 from channeld.errors import Rejected
 from channeld.formats.names import FileName, Naming
@@ -57,6 +58,7 @@ def copy(connection: Connection, asked: Copying, actor: Actor, approve: Approval
         ChannelMissing, LabelMissing, LabelLocked: as they say.
         FileMissing: a file was named, and the source does not have it under the label.
         CopyOfBroken: the file that was named is marked as broken.
+        CandidateAmbiguous: several candidates of a name fit. Which bytes are copied is never a guess.
         FileConflict: the target holds other bytes under the name of one of them.
         BadName: a name breaks the rules of the target.
         Rejected: what ``approve`` raises.
@@ -66,17 +68,28 @@ def copy(connection: Connection, asked: Copying, actor: Actor, approve: Approval
     shown = [file for file in found if asked.selection.label == BROKEN or not file.broken]
     if found and not shown and asked.selection.filename:
         raise CopyOfBroken(asked.source, found[0].subdir, found[0].filename)
+    _check_one_each(asked.source, shown)
     approve(shown)
     naming = Naming.LEGACY if locked[asked.target].settings.legacy == "allow" else Naming.STRICT
     for file in shown:
         FileName.parse(file.filename, naming)
     return [
-        files.add(connection, asked.target, _artifact(connection, file.artifact_id), asked.labels, actor)
+        files.add(connection, asked.target, artifact_of(connection, file.artifact_id), asked.labels, actor)
         for file in shown
     ]
 
 
-def _artifact(connection: Connection, artifact_id: int) -> Artifact:
+def _check_one_each(source: str, files: Sequence[StoredFile]) -> None:
+    """Make sure that no two files have one name; raises ``CandidateAmbiguous``."""
+    by_name: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        by_name.setdefault((file.subdir, file.filename), []).append(file.sha256)
+    for (subdir, filename), hashes in by_name.items():
+        if len(hashes) > 1:
+            raise CandidateAmbiguous(source, subdir, filename, tuple(hashes))
+
+
+def artifact_of(connection: Connection, artifact_id: int) -> Artifact:
     """Return what is known of stored bytes; what channeldata.json takes from them is kept with them, and left out."""
     table = t.artifacts
     columns = [table.c[field] for field in Artifact.__slots__ if field in table.c]

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from channeld.catalog.groupcommit import GroupCommit, call
+from channeld.catalog.prepared import execute
 from channeld.catalog.rejections import DatabaseUnsupported
 from channeld.catalog.unavailable import (
     CatalogUnavailable,
@@ -199,7 +200,7 @@ def _sqlite_prepare(engine: Engine, *pragmas: str) -> None:
 def _sqlite_begin(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+        execute(connection, statement)
 
 
 class PostgresDatabase(Database):

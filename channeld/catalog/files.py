@@ -5,7 +5,7 @@ revision, marks the views it touches as dirty and appends an audit row, or chang
 
 One name, one content: a second artifact under a taken name is a conflict, also after the first one was deleted,
 because clients and caches hold the first one's bytes for ever. Only a staging channel keeps several candidates under
-one name, told apart by their sha256.
+one name, told apart by their sha256 (see ``candidates``).
 """
 
 from __future__ import annotations
@@ -18,37 +18,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from channeld.catalog import audit, channels, labels
+from channeld.catalog import audit, candidates, channels, labels, relabelling, selection
 from channeld.catalog import tables as t
+from channeld.catalog.artifact import Artifact as Artifact  # noqa: PLC0414 - files are made of them
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.channels import MAIN, Channel
 from channeld.catalog.labels import BROKEN, Label
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.rejections import FileConflict
-from channeld.catalog.selection import StoredFile, by_id, candidates, get, label_names_of
-from channeld.catalog.tagging import activate, after_labels, put_first, relabel, touch
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """What is known of the bytes of one package file. All of it follows from the bytes."""
-
-    sha256: str
-    md5: str
-    size: int
-    filename: str
-    subdir: str
-    name: str
-    version: str
-    build: str
-    build_number: int
-    timestamp_ms: int
-    section: str
-    #: Canonical JSON of the repodata record, without ``indexed_timestamp``.
-    record: bytes
-    #: Canonical JSON of its run_exports.
-    run_exports: bytes
-    #: Canonical JSON of what channeldata.json takes from the archive beyond the record.
-    facts: bytes = b'{"about":{},"source":{}}'
+from channeld.catalog.selection import StoredFile, by_id, get, label_names_of
+from channeld.catalog.tagging import activate, after_labels, put_first, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +40,33 @@ class Added:
     revision: int
 
 
-# Statements of every upload are made once: making one costs SQLAlchemy as much as running it.
-_BY_HASH = (
+_BY_HASH = Prepared(
     sa.select(t.artifacts.c.id, t.artifacts.c.swept_ms)
     .where(t.artifacts.c.sha256 == sa.bindparam("sha256"))
     .with_for_update(read=True, key_share=True)
 )
+_COLUMNS = tuple(field for field in Artifact.__slots__ if field != "facts")
 _STORE = {
-    name: insert(t.artifacts).on_conflict_do_nothing(index_elements=["sha256"]).returning(t.artifacts.c.id)
+    name: Prepared(
+        insert(t.artifacts).on_conflict_do_nothing(index_elements=["sha256"]).returning(t.artifacts.c.id),
+        (*_COLUMNS, "stored_ms"),
+    )
     for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
-_STORE_FACTS = t.channel_facts.insert()
-_INSERT_FILE = t.files.insert().returning(t.files.c.id)
-_COLUMNS = tuple(field for field in Artifact.__slots__ if field != "facts")
+_STORE_FACTS = Prepared(t.channel_facts.insert())
+_FILE_COLUMNS = (
+    "channel_id",
+    "subdir",
+    "filename",
+    "candidate",
+    "artifact_id",
+    "name",
+    "broken",
+    "uploaded_ms",
+    "uploaded_by",
+    "deleted_ms",
+)
+_INSERT_FILE = Prepared(t.files.insert().returning(t.files.c.id), _FILE_COLUMNS)
 
 
 def store_artifact(connection: Connection, artifact: Artifact, now_ms: int) -> int:
@@ -82,16 +75,14 @@ def store_artifact(connection: Connection, artifact: Artifact, now_ms: int) -> i
     The row cannot be swept before the transaction ends (see ``sweeping``).
     """
     wanted = {"sha256": artifact.sha256}
-    there = connection.execute(_BY_HASH, wanted).first()
+    there = _BY_HASH.first(connection, wanted)
     if there is None:
         values = {**{field: getattr(artifact, field) for field in _COLUMNS}, "stored_ms": now_ms}
-        new_id = connection.execute(_STORE[connection.dialect.name], values).scalar()
-        if new_id is not None:
-            connection.execute(_STORE_FACTS, {"artifact_id": new_id, "facts": artifact.facts})
-            return int(new_id)
-        there = connection.execute(
-            _BY_HASH, wanted
-        ).one()  # another transaction stored the same bytes just now
+        stored = _STORE[connection.dialect.name].first(connection, values)
+        if stored is not None:
+            _STORE_FACTS.run(connection, [{"artifact_id": stored.id, "facts": artifact.facts}])
+            return int(stored.id)
+        there = _BY_HASH.first(connection, wanted)  # another transaction stored the same bytes just now
     if there.swept_ms is not None:
         back = t.artifacts.update().where(t.artifacts.c.id == there.id)
         connection.execute(back.values(swept_ms=None, stored_ms=now_ms))
@@ -117,21 +108,20 @@ def add(
     """
     channel = channels.lock(connection, [channel_name])[channel_name]
     names = tuple(dict.fromkeys(label_names)) or (MAIN,)
+    entered_ms = actor.now_ms if indexed_ms is None else indexed_ms
     there = _same_name(connection, channel, artifact)
     if there is not None and there.deleted_ms is None:
-        revision = relabel(connection, channel, there, names, actor, indexed_ms)
-        return Added("relabelled" if revision else "unchanged", by_id(connection, there.id), revision)
+        return _add_again(connection, channel, there, names, actor, entered_ms)
 
     wanted = labels.ensure_open(connection, channel, names, actor)
     revision = channels.next_revision(connection, channel)
     artifact_id = store_artifact(connection, artifact, actor.now_ms)
-    entered_ms = actor.now_ms if indexed_ms is None else indexed_ms
     if there is None:
         file = _insert(connection, channel, artifact, artifact_id, wanted, actor)
         put_first(connection, file, wanted, entered_ms)
         touch(connection, channel, file, revision, actor.now_ms, [label.id for label in wanted])
     else:
-        connection.execute(t.files.update().where(t.files.c.id == there.id).values(deleted_ms=None))
+        there = _bring_back(connection, channel, there, names, actor)
         activate(connection, there, wanted, entered_ms)
         after_labels(connection, channel, there, revision, actor.now_ms)
         file = by_id(connection, there.id)
@@ -140,6 +130,33 @@ def add(
     action = "file.add" if there is None else "file.restore"
     audit.record(connection, actor, Change(action, channel_name, subject, None, after, revision))
     return Added("created" if there is None else "restored", file, revision)
+
+
+def _add_again(
+    connection: Connection,
+    channel: Channel,
+    file: StoredFile,
+    label_names: Sequence[str],
+    actor: Actor,
+    entered_ms: int,
+) -> Added:
+    """Take bytes that are there: what may be new is a label, and in a staging channel how long they stay."""
+    staged = candidates.is_staging(channel)
+    before = label_names_of(connection, file.id) if staged else []
+    revision = relabelling.put_on(connection, channel, file, label_names, actor, entered_ms)
+    if staged:
+        candidates.renew(connection, channel, file, label_names, before, revision, actor)
+    return Added("relabelled" if revision else "unchanged", by_id(connection, file.id), revision)
+
+
+def _bring_back(
+    connection: Connection, channel: Channel, file: StoredFile, label_names: Sequence[str], actor: Actor
+) -> StoredFile:
+    """Undo a deletion, as far as the labels are not concerned."""
+    if candidates.is_staging(channel):
+        return candidates.bring_back(connection, file, label_names, actor)
+    connection.execute(t.files.update().where(t.files.c.id == file.id).values(deleted_ms=None))
+    return file
 
 
 def check_room(
@@ -159,7 +176,7 @@ def check_room(
 
 def _same_name(connection: Connection, channel: Channel, artifact: Artifact) -> StoredFile | None:
     """Find the file that an upload would be: same name, same bytes. Raises ``FileConflict`` for other bytes."""
-    found = candidates(connection, channel, artifact.subdir, artifact.filename, deleted=True)
+    found = selection.candidates(connection, channel, artifact.subdir, artifact.filename, deleted=True)
     for file in found:
         if file.sha256 == artifact.sha256:
             return file
@@ -196,7 +213,7 @@ def _insert(
         "deleted_ms": None,
     }
     candidate = artifact.sha256 if channel.settings.kind == "staging" else ""
-    file_id = connection.execute(_INSERT_FILE, {**values, "candidate": candidate}).scalar_one()
+    file_id = _INSERT_FILE.first(connection, {**values, "candidate": candidate}).id
     return StoredFile(
         id=file_id,
         sha256=artifact.sha256,
@@ -212,6 +229,8 @@ def delete(
 ) -> StoredFile:
     """Delete one file from a channel: from every view and from download. Its name stays taken.
 
+    In a staging channel that hides a candidate, which by its hash can be promoted until it expires.
+
     Raises:
         FileMissing, CandidateAmbiguous, LabelLocked: as they say.
     """
@@ -221,11 +240,16 @@ def delete(
         labels.unlocked(channel, labels.get(connection, channel, name))
         for name in label_names_of(connection, file.id)
     ]
+    names = [label.name for label in carried]
+    values: dict[str, Any] = {"deleted_ms": actor.now_ms}
+    if candidates.is_staging(channel):
+        values |= candidates.columns_when_hidden(connection, file, names)
     revision = channels.next_revision(connection, channel)
-    connection.execute(t.files.update().where(t.files.c.id == file.id).values(deleted_ms=actor.now_ms))
+    connection.execute(t.files.update().where(t.files.c.id == file.id).values(**values))
     connection.execute(t.file_labels.update().where(t.file_labels.c.file_id == file.id).values(active=False))
     after_labels(connection, channel, file, revision, actor.now_ms, also=carried)
-    before = {"sha256": file.sha256, "labels": [label.name for label in carried]}
+    action = "file.hide" if candidates.is_staging(channel) else "file.delete"
+    before = {"sha256": file.sha256, "labels": names}
     subject = f"{subdir}/{filename}"
-    audit.record(connection, actor, Change("file.delete", channel_name, subject, before, None, revision))
+    audit.record(connection, actor, Change(action, channel_name, subject, before, None, revision))
     return file

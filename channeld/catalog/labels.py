@@ -22,6 +22,7 @@ from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.channels import MAIN, Channel
 from channeld.catalog.marking import Moment, mark
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.rejections import LabelLocked, LabelMissing, LabelPermanent
 from channeld.formats.names import KNOWN_SUBDIRS, check_label
 
@@ -41,13 +42,15 @@ class Label:
     created_ms: int
 
 
-def _from_row(row: sa.Row[Any]) -> Label:
+def _from_row(row: Any) -> Label:
     relations = orjson.loads(row.relations) if row.relations else {}
     return Label(row.id, row.channel_id, row.name, row.locked, relations, row.created_ms)
 
 
-_BY_NAME = sa.select(t.labels).where(
-    t.labels.c.channel_id == sa.bindparam("channel_id"), t.labels.c.name == sa.bindparam("name")
+_BY_NAME = Prepared(
+    sa.select(t.labels).where(
+        t.labels.c.channel_id == sa.bindparam("channel_id"), t.labels.c.name == sa.bindparam("name")
+    )
 )
 
 
@@ -57,9 +60,9 @@ def find(connection: Connection, channel: Channel, name: str) -> Label | None:
     return _from_row(row) if row is not None and row.deleted_ms is None else None
 
 
-def _row(connection: Connection, channel: Channel, name: str) -> sa.Row[Any] | None:
-    """Look a label up by name, also a deleted one."""
-    return connection.execute(_BY_NAME, {"channel_id": channel.id, "name": name}).first()
+def _row(connection: Connection, channel: Channel, name: str) -> Any:
+    """Look a label up by name, also a deleted one; None when there is none."""
+    return _BY_NAME.first(connection, {"channel_id": channel.id, "name": name})
 
 
 def get(connection: Connection, channel: Channel, name: str) -> Label:

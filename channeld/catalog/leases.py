@@ -29,8 +29,12 @@ def find(connection: Connection, name: str) -> Lease | None:
     return Lease(row.name, row.holder, row.epoch, row.expires_ms, row.trouble) if row is not None else None
 
 
-def take(connection: Connection, name: str, holder: str, now_ms: int, duration_ms: int) -> Lease | None:
+def take(
+    connection: Connection, name: str, holder: str, now_ms: int, duration_ms: int, *, ended: str = ""
+) -> Lease | None:
     """Take a free or expired lease, or prolong one's own. None while somebody else holds it.
+
+    ``ended`` is a holder of whom is known that it is no more: its lease is free.
 
     ``holder`` is a name of one life of one process, never used again: it alone tells a prolongation, which keeps the
     epoch, from a change of hands.
@@ -48,7 +52,7 @@ def take(connection: Connection, name: str, holder: str, now_ms: int, duration_m
         except sa.exc.IntegrityError:  # somebody else was quicker
             return None
         return Lease(name, holder, 1, expires)
-    if row.holder != holder and row.expires_ms > now_ms:
+    if row.holder not in (holder, ended) and row.expires_ms > now_ms:
         return None
     epoch = row.epoch if row.holder == holder else row.epoch + 1
     connection.execute(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from channeld.catalog import tables as t
+from channeld.catalog.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Moment:
 
 WHOLE = ChangedFile()
 
-_INSERT = t.dirty.insert()
+_INSERT = Prepared(
+    t.dirty.insert(), ("channel_id", "label_id", "subdir", "filename", "name", "revision", "since_ms")
+)
 
 
 def mark(
@@ -53,5 +56,4 @@ def mark_each(connection: Connection, moment: Moment, marks: Iterable[tuple[int,
         }
         for label_id, subdir, changed in marks
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)

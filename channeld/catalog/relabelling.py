@@ -3,6 +3,10 @@
 Adding, removing, copying and moving are one thing: of a selection of files, each gets what it lacks of the labels to
 add, and loses what it carries of the labels to remove. Files that are as asked already stay as they are, so that
 asking twice changes nothing. The number of statements does not grow with the number of files.
+
+In a staging channel a selection means every candidate that fits it, hidden ones apart, and one that names a sha256 that
+one alone. So a label that was moved is empty, and a name that was marked as broken is hidden, whichever candidate is
+the newest.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import audit, channels, labels
+from channeld.catalog import audit, candidates, channels, labels
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.channels import Channel
@@ -53,6 +57,12 @@ class Relabelled:
     @property
     def removed(self) -> tuple[str, ...]:
         return tuple(name for name in self.before if name not in self.after)
+
+    @property
+    def touched(self) -> set[str]:
+        """The labels whose views change: those of the change, and all of a file that is broken or mended."""
+        changed = {*self.added, *self.removed}
+        return {*changed, *self.after} if BROKEN in changed else changed
 
 
 #: Looks at what is about to change, and raises to refuse it.
@@ -125,21 +135,63 @@ def apply(
     approve(changes)
     if not changes:
         return [], 0
+    if candidates.is_staging(channel):
+        for ids in _chunks([one.file.id for one in changes]):
+            candidates.forget_sets(connection, ids)
+    return changes, _carry_out(connection, channel, changes, actor, actor.now_ms)
+
+
+def carry_out(connection: Connection, channel: Channel, changes: Sequence[Relabelled], actor: Actor) -> int:
+    """Make changes of a locked channel that its caller worked out; return the revision, 0 for no change.
+
+    Raises:
+        LabelLocked, BadName: as they say.
+    """
+    return _carry_out(connection, channel, list(changes), actor, actor.now_ms) if changes else 0
+
+
+def put_on(
+    connection: Connection,
+    channel: Channel,
+    file: StoredFile,
+    label_names: Sequence[str],
+    actor: Actor,
+    entered_ms: int,
+) -> int:
+    """Add the labels that a file of a locked channel does not carry yet; return the revision, 0 for no change.
+
+    ``entered_ms`` is when the file comes into the views of new labels (CEP 47).
+
+    Raises:
+        LabelLocked, BadName: as they say.
+    """
+    before = labels_of(connection, [file.id]).get(file.id, ())
+    after = tuple(sorted({*before, *label_names}))
+    if after == before:
+        return 0
+    return _carry_out(connection, channel, [Relabelled(file, before, after)], actor, entered_ms)
+
+
+def _carry_out(
+    connection: Connection, channel: Channel, changes: list[Relabelled], actor: Actor, entered_ms: int
+) -> int:
+    """Make the changes, which are some; returns their revision."""
     added = sorted({name for one in changes for name in one.added})
-    known = {label.name: label for label in labels.every(connection, channel)}
-    known |= {label.name: label for label in labels.ensure_open(connection, channel, added, actor)}
+    known = {label.name: label for label in labels.ensure_open(connection, channel, added, actor)}
+    for name in sorted({name for one in changes for name in one.touched} - known.keys()):
+        known[name] = labels.get(connection, channel, name)
     revision = channels.next_revision(connection, channel)
     for name in added:
-        _put_on(connection, known[name], [one.file for one in changes if name in one.added], actor)
+        _put_on(connection, known[name], [one.file for one in changes if name in one.added], entered_ms)
     for name in sorted({name for one in changes for name in one.removed}):
         _take_off(connection, known[name], [one.file.id for one in changes if name in one.removed])
     moment = Moment(channel.id, revision, actor.now_ms)
     mark_each(connection, moment, _marks(changes, known))
     audit.record_each(connection, actor, (_written_down(channel, one, revision) for one in changes))
-    return changes, revision
+    return revision
 
 
-def _put_on(connection: Connection, label: Label, files: list[StoredFile], actor: Actor) -> None:
+def _put_on(connection: Connection, label: Label, files: list[StoredFile], entered_ms: int) -> None:
     """Put a label on files. One that carried it before keeps its first time of entry (CEP 47)."""
     table = t.file_labels
     known: set[int] = set()
@@ -154,7 +206,7 @@ def _put_on(connection: Connection, label: Label, files: list[StoredFile], actor
             "subdir": file.subdir,
             "filename": file.filename,
             "file_id": file.id,
-            "indexed_ms": actor.now_ms,
+            "indexed_ms": entered_ms,
             "active": True,
         }
         for file in files
@@ -178,14 +230,11 @@ def _set_broken(connection: Connection, label: Label, file_ids: Sequence[int], *
         connection.execute(files.values(broken=broken))
 
 
-def _marks(changes: list[Relabelled], known: dict[str, Label]) -> Iterator[tuple[int, str, ChangedFile]]:
-    """Name the views that change with each file: its labels' own, and all of a file that is broken or mended."""
+def _marks(changes: Sequence[Relabelled], known: dict[str, Label]) -> Iterator[tuple[int, str, ChangedFile]]:
+    """Name the views that change with each file."""
     for one in changes:
-        touched = {*one.added, *one.removed}
-        if BROKEN in touched:
-            touched |= {*one.after}
         changed = ChangedFile(one.file.filename, one.file.name)
-        for name in sorted(touched):
+        for name in sorted(one.touched):
             yield known[name].id, one.file.subdir, changed
 
 

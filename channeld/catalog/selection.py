@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from channeld.catalog import labels
 from channeld.catalog import tables as t
 from channeld.catalog.channels import Channel
+from channeld.catalog.manyrows import chunks
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.rejections import CandidateAmbiguous, FileMissing
 
 
@@ -53,15 +55,17 @@ _STORED = sa.select(
 ).join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
 
 
-_NAMED = _STORED.where(
-    t.files.c.channel_id == sa.bindparam("channel_id"),
-    t.files.c.subdir == sa.bindparam("subdir"),
-    t.files.c.filename == sa.bindparam("filename"),
-).order_by(t.files.c.id)
+_NAMED = Prepared(
+    _STORED.where(
+        t.files.c.channel_id == sa.bindparam("channel_id"),
+        t.files.c.subdir == sa.bindparam("subdir"),
+        t.files.c.filename == sa.bindparam("filename"),
+    ).order_by(t.files.c.id)
+)
 
 
 def _stored(row: Any) -> StoredFile:
-    return StoredFile(**row._mapping)
+    return StoredFile(*row)
 
 
 def candidates(
@@ -69,8 +73,7 @@ def candidates(
 ) -> list[StoredFile]:
     """List what the channel holds under a file name, oldest first: one file, in a staging channel perhaps more."""
     named = {"channel_id": channel.id, "subdir": subdir, "filename": filename}
-    rows = connection.execute(_NAMED, named)
-    return [_stored(row) for row in rows if deleted or row.deleted_ms is None]
+    return [_stored(row) for row in _NAMED.all(connection, named) if deleted or row.deleted_ms is None]
 
 
 def get(connection: Connection, channel: Channel, subdir: str, filename: str, sha256: str = "") -> StoredFile:
@@ -125,6 +128,22 @@ def search(
     return [_stored(row) for row in connection.execute(query)]
 
 
+def named(
+    connection: Connection, channel: Channel, places: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], list[StoredFile]]:
+    """List what a channel holds, or held, at places ``(subdir, file name)``, oldest first; empty ones are left out."""
+    by_subdir: dict[str, list[str]] = {}
+    for subdir, filename in sorted(set(places)):
+        by_subdir.setdefault(subdir, []).append(filename)
+    found: dict[tuple[str, str], list[StoredFile]] = {}
+    for subdir, filenames in by_subdir.items():
+        mine = sa.and_(t.files.c.channel_id == channel.id, t.files.c.subdir == subdir)
+        for some in chunks(filenames):
+            for file in search(connection, [mine, t.files.c.filename.in_(some)], [t.files.c.id]):
+                found.setdefault((subdir, file.filename), []).append(file)
+    return found
+
+
 def by_id(connection: Connection, file_id: int) -> StoredFile:
     """Look one file up by its row id."""
     return _stored(connection.execute(_STORED.where(t.files.c.id == file_id)).one())
@@ -143,7 +162,7 @@ def label_names_of(connection: Connection, file_id: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which files an action is about; an empty field selects all. At least one field is set."""
+    """Which files an action is about; an empty field selects all. A file, a package or a label is named."""
 
     subdir: str = ""
     filename: str = ""
@@ -157,21 +176,14 @@ class Selection:
             raise ValueError("A selection names a file, a package or a label.")
 
 
-def _carrying_label(query: sa.Select[Any], label_id: int, *, of_few: bool) -> sa.Select[Any]:
-    """Restrict a query to files that carry a label: asked of each file where they are few, else led by the label."""
-    table = t.file_labels
-    mine = sa.and_(table.c.file_id == t.files.c.id, table.c.label_id == label_id, table.c.active)
-    return query.where(sa.exists().where(mine)) if of_few else query.join(table, mine)
-
-
 def select(connection: Connection, channel: Channel, selection: Selection) -> list[StoredFile]:
-    """List the files that a selection means, by subdir and name; the newest candidate where several fit.
+    """List the files that a selection means, by subdir and name; of a staging channel every candidate that fits.
 
     Raises:
         FileMissing: a file was named, and is not there.
         LabelMissing: a label was named, and is not there.
     """
-    query = _STORED.where(t.files.c.channel_id == channel.id, t.files.c.deleted_ms.is_(None))
+    query = _STORED.where(t.files.c.deleted_ms.is_(None))
     # a file name begins with the package's, by which files are found without knowing the subdir
     name = selection.name or selection.filename.rsplit("-", 2)[0]
     for column, value in (
@@ -183,14 +195,27 @@ def select(connection: Connection, channel: Channel, selection: Selection) -> li
     ):
         if value:
             query = query.where(column == value)
-    if selection.label:
-        label = labels.get(connection, channel, selection.label)
-        query = _carrying_label(query, label.id, of_few=bool(name))
+    query = _within(connection, query, channel, selection.label, of_few=bool(name))
     # Sorted here: asked to do it, SQLite reads the whole channel in that order instead of looking a name up.
-    files = sorted(
+    found = sorted(
         map(_stored, connection.execute(query)), key=lambda file: (file.subdir, file.filename, file.id)
     )
-    found = {(file.subdir, file.filename): file for file in files}
     if selection.filename and not found:
         raise FileMissing(channel.name, selection.subdir, selection.filename)
-    return list(found.values())
+    return found
+
+
+def _within(
+    connection: Connection, query: sa.Select[Any], channel: Channel, label_name: str, *, of_few: bool
+) -> sa.Select[Any]:
+    """Restrict a query to a channel, or to what carries one of its labels.
+
+    Few files are asked each whether they carry it; of many the label leads to its files, and they are not looked for in
+    the channel as well: a PostgreSQL that has not counted its rows yet would do that for each.
+    """
+    channels_own = t.files.c.channel_id == channel.id
+    if not label_name:
+        return query.where(channels_own)
+    label, table = labels.get(connection, channel, label_name), t.file_labels
+    mine = sa.and_(table.c.file_id == t.files.c.id, table.c.label_id == label.id, table.c.active)
+    return query.where(channels_own, sa.exists().where(mine)) if of_few else query.join(table, mine)

@@ -126,14 +126,22 @@ def packs_of_shards(connection: Connection) -> set[str]:
     return set(connection.execute(sa.select(t.shards.c.pack).distinct()).scalars())
 
 
-def orphans(connection: Connection, before_ms: int, limit: int = BATCH) -> list[int]:
-    """List the ids of artifacts that no channel has shown since a time: candidates for ``sweep_artifacts``."""
-    query = _orphaned(before_ms).order_by(t.artifacts.c.id).limit(min(limit, BATCH))
+def orphans(
+    connection: Connection, before_ms: int, limit: int = BATCH, *, unnamed_before_ms: int = 0
+) -> list[int]:
+    """List the ids of artifacts that nothing needs any more, some at a time: for ``sweep_artifacts``.
+
+    Args:
+        before_ms: since when no channel has shown them.
+        unnamed_before_ms: before when those were stored that no file names, not even a deleted one: what candidates
+            and whole channels leave behind.
+    """
+    query = _orphaned(before_ms, unnamed_before_ms).order_by(t.artifacts.c.id).limit(min(limit, BATCH))
     return [row.id for row in connection.execute(query)]
 
 
 def sweep_artifacts(
-    connection: Connection, ids: Sequence[int], before_ms: int, now_ms: int
+    connection: Connection, ids: Sequence[int], before_ms: int, now_ms: int, *, unnamed_before_ms: int = 0
 ) -> list[SweptArtifact]:
     """Give artifacts up, as far as they are still orphaned; return those whose bytes may go after the commit.
 
@@ -144,7 +152,8 @@ def sweep_artifacts(
     # Locked first, looked at second: a file that was being added meanwhile is seen by the second statement.
     lock = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update()
     locked = list(connection.execute(lock).scalars())
-    rows = connection.execute(_orphaned(before_ms).where(table.c.id.in_(locked)).order_by(table.c.id)).all()
+    orphaned = _orphaned(before_ms, unnamed_before_ms).where(table.c.id.in_(locked))
+    rows = connection.execute(orphaned.order_by(table.c.id)).all()
     swept = [row.id for row in rows]
     named = set(
         connection.execute(
@@ -157,13 +166,19 @@ def sweep_artifacts(
     return [SweptArtifact(row.sha256, row.filename, row.size) for row in rows]
 
 
-def _orphaned(before_ms: int) -> sa.Select[tuple[int, str, str, int]]:
-    """Select artifacts with bytes that were stored before a time, and whose every file was deleted before it."""
+def _orphaned(before_ms: int, unnamed_before_ms: int) -> sa.Select[tuple[int, str, str, int]]:
+    """Select artifacts with bytes that no file needs, and no copy has pinned. A hidden candidate needs its own."""
     table = t.artifacts
-    in_use = sa.exists().where(
-        t.files.c.artifact_id == table.c.id,
-        sa.or_(t.files.c.deleted_ms.is_(None), t.files.c.deleted_ms >= before_ms),
+    named = t.files.c.artifact_id == table.c.id
+    needed = sa.or_(
+        t.files.c.deleted_ms.is_(None), t.files.c.deleted_ms >= before_ms, t.files.c.candidate != ""
     )
+    pinned = sa.exists().where(t.pins.c.artifact_id == table.c.id)
     return sa.select(table.c.id, table.c.sha256, table.c.filename, table.c.size).where(
-        table.c.swept_ms.is_(None), table.c.stored_ms < before_ms, ~in_use
+        table.c.swept_ms.is_(None),
+        sa.or_(
+            sa.and_(table.c.stored_ms < before_ms, ~sa.exists().where(named, needed)),
+            sa.and_(table.c.stored_ms < unnamed_before_ms, ~sa.exists().where(named)),
+        ),
+        ~pinned,
     )

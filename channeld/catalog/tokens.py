@@ -22,6 +22,7 @@ from channeld.catalog import audit
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor, Change
 from channeld.catalog.grants import Grant
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.rejections import BadSettingValue, TokenMissing
 
 ID_CHARACTERS: Final = 12  # 60 random bits: no two tokens get the same
@@ -100,6 +101,9 @@ def create(
     return NewToken(token, f"cd-{token_id}-{secret}")
 
 
+_BY_ID: Final = Prepared(sa.select(t.tokens).where(t.tokens.c.id == sa.bindparam("id")))
+
+
 def _letters(data: bytes) -> str:
     return base64.b32encode(data).decode().rstrip("=").lower()
 
@@ -116,7 +120,7 @@ def find_valid(connection: Connection, text: str, now_ms: int) -> Token | None:
     found = _TOKEN.fullmatch(text)
     if found is None:
         return None
-    row = connection.execute(sa.select(t.tokens).where(t.tokens.c.id == found[1])).first()
+    row = _BY_ID.first(connection, {"id": found[1]})
     kept = row.secret_sha256 if row is not None else _NO_HASH
     right = hmac.compare_digest(_hash(found[2]), kept)
     if row is None or not right:
@@ -127,7 +131,7 @@ def find_valid(connection: Connection, text: str, now_ms: int) -> Token | None:
 
 def get(connection: Connection, token_id: str) -> Token:
     """Look a token up by its id; raises ``TokenMissing``."""
-    row = connection.execute(sa.select(t.tokens).where(t.tokens.c.id == token_id)).first()
+    row = _BY_ID.first(connection, {"id": token_id})
     if row is None:
         raise TokenMissing(token_id)
     return _from_row(row)
@@ -149,6 +153,6 @@ def revoke(connection: Connection, token_id: str, actor: Actor) -> Token:
     return token
 
 
-def _from_row(row: sa.Row[Any]) -> Token:
+def _from_row(row: Any) -> Token:
     grants = tuple(Grant.stored(grant) for grant in orjson.loads(row.grants))
     return Token(row.id, row.name, grants, row.created_ms, row.created_by, row.expires_ms, row.revoked_ms)

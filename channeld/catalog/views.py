@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from channeld.catalog import leases, shards
 from channeld.catalog import tables as t
 from channeld.catalog.labels import BROKEN
+from channeld.catalog.prepared import Prepared
 from channeld.catalog.shards import NewShard
 from channeld.errors import Unavailable
 
@@ -242,17 +243,19 @@ def _view_row(key: ViewKey, row: Any) -> ViewRow:
     return ViewRow(filename, name, section, record, run_exports, indexed_ms, artifact_id, shown, labelled)
 
 
+_CURRENT = Prepared(
+    sa.select(t.generations)
+    .join(
+        t.views,
+        sa.and_(t.views.c.id == t.generations.c.view_id, t.views.c.generation == t.generations.c.number),
+    )
+    .where(t.views.c.label_id == sa.bindparam("label_id"), t.views.c.subdir == sa.bindparam("subdir"))
+)
+
+
 def current(connection: Connection, label_id: int, subdir: str) -> Generation | None:
     """Return the generation that a view's pointer names; None before its first one."""
-    query = (
-        sa.select(t.generations)
-        .join(
-            t.views,
-            sa.and_(t.views.c.id == t.generations.c.view_id, t.views.c.generation == t.generations.c.number),
-        )
-        .where(t.views.c.label_id == label_id, t.views.c.subdir == subdir)
-    )
-    row = connection.execute(query).first()
+    row = _CURRENT.first(connection, {"label_id": label_id, "subdir": subdir})
     if row is None:
         return None
     return Generation(row.view_id, row.number, row.revision, row.published_ms, row.documents)

@@ -34,8 +34,14 @@ main = CommandGroup(
     entries=(
         Entry("Server", "serve", "channeld.cli.serve:serve", "Serve channels until told to stop."),
         Entry("Server", "status", "channeld.cli.status:status", "Show how a running server is."),
-        Entry("Server", "config", "channeld.cli.config:config", "Show the settings and their reference."),
+        Entry(
+            "Server",
+            "config",
+            "channeld.cli.config:config",
+            "Check the settings, show them, and print their reference.",
+        ),
         Entry("Server", "token", "channeld.cli.token:token", "Create, list and revoke tokens."),
+        Entry("Server", "webhook", "channeld.cli.webhook:webhook", "Have others told of what happens."),
         Entry("Server", "audit", "channeld.cli.audit:audit", "Show who changed what."),
         Entry(
             "Channels", "channel", "channeld.cli.channel:channel", "Create, configure and delete channels."
@@ -43,7 +49,26 @@ main = CommandGroup(
         Entry("Channels", "label", "channeld.cli.label:label", "Put labels on packages and take them off."),
         Entry("Channels", "broken", "channeld.cli.broken:broken", "Hide broken packages from solvers."),
         Entry("Channels", "notice", "channeld.cli.notice:notice", "Tell the users of a channel something."),
+        Entry(
+            "Promotion",
+            "feedstock",
+            "channeld.cli.feedstock:feedstock",
+            "Register feedstocks, and make their tokens.",
+        ),
+        Entry(
+            "Promotion",
+            "output",
+            "channeld.cli.outputs:output",
+            "Say which feedstock publishes which package.",
+        ),
+        Entry(
+            "Promotion",
+            "apply",
+            "channeld.cli.apply:apply",
+            "Apply files of requests, as conda-forge writes them.",
+        ),
         Entry("Packages", "upload", "channeld.cli.upload:upload", "Upload packages."),
+        Entry("Packages", "copy", "channeld.cli.copy:copy", "Promote packages from a staging channel."),
         Entry("Packages", "file", "channeld.cli.file:file", "List, look at and delete files of a channel."),
         Entry("Data", "index", "channeld.cli.index:index", "Index a folder of packages, without a server."),
         Entry("Data", "import", "channeld.cli.import_:import_", "Import a channel from elsewhere."),

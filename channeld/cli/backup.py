@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.datafolder import refuse_within, require_catalog
 from channeld.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def backup(path: Path | None, folder: Path) -> None:
     from channeld.clock import SystemClock
     from channeld.instance import open_instance
 
-    instance = open_instance(settings_of_process(path), SystemClock())
+    settings = settings_of_process(path)
+    require_catalog(settings)
+    refuse_within(settings, folder)
+    instance = open_instance(settings, SystemClock())
     try:
         report = take(instance, folder, _progress)
     finally:

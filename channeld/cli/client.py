@@ -106,7 +106,7 @@ def _value(status: int, headers: Mapping[str, str], data: bytes, url: str) -> An
         problem = orjson.loads(data)
         if status == 503:
             raise NotNow(problem["title"], problem["detail"], _seconds(headers))
-        raise Refused(problem["title"], problem["detail"], status, problem["code"])
+        raise Refused(problem["title"], problem["detail"], status, problem["code"], problem.get("data"))
     if status in (502, 503, 504):
         sentence = f"What stands in front of the server answered {status}."
         raise NotNow(sentence, "Try again shortly.", _seconds(headers))

@@ -30,7 +30,15 @@ def settings_of_process(path: Path | None) -> Settings:
 
 @click.group()
 def config() -> None:
-    """Show the settings and their reference."""
+    """Check the settings, show them, and print their reference."""
+
+
+@config.command()
+@settings_option
+def check(path: Path | None) -> None:
+    """Check the settings file and the variables, and start nothing. Exits with 1 at the first mistake."""
+    settings_of_process(path)
+    click.echo(f"The settings are right: {path or 'no file'}, and the variables of this environment.")
 
 
 @config.command()
@@ -99,5 +107,5 @@ settings: in a Kubernetes pod the platform itself sets `CHANNELD_SERVER_PORT` an
 
 A section, key or variable that is not known stops the start, and the message names the nearest known one.
 Paths that are not absolute start at the folder in which channeld is started.
-`channeld config show` prints the settings in force.
+`channeld config check` tells a mistake without starting anything; `channeld config show` prints the settings in force.
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.datafolder import require_catalog
 
 if TYPE_CHECKING:
     from channeld.catalog.database import Database
@@ -67,6 +68,7 @@ def admin_token(path: Path | None, name: str) -> None:
 
     actor = Actor("channeld db admin-token", "local", SystemClock().now_ms())
     randomness = secrets.token_bytes(tokens.RANDOM_BYTES)
+    require_catalog(settings_of_process(path))
     with _database(path) as database:
         schema.upgrade(database)
         made = database.write_now(
@@ -77,11 +79,14 @@ def admin_token(path: Path | None, name: str) -> None:
 
 @contextmanager
 def _database(path: Path | None) -> Iterator[Database]:
+    from channeld.blobs.durable import disk_errors
     from channeld.catalog.database import open_database
     from channeld.instance import database_url
 
     settings = settings_of_process(path)
-    settings.storage.data_dir.mkdir(parents=True, exist_ok=True)
+    data = settings.storage.data_dir.absolute()
+    with disk_errors(data):
+        data.mkdir(parents=True, exist_ok=True)
     database = open_database(database_url(settings))
     try:
         yield database

@@ -6,7 +6,7 @@ do it now.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -29,12 +29,15 @@ class Failure(click.ClickException):
 
 
 class Refused(Failure):
-    """The server refuses: ``status`` is that of HTTP, ``code`` the name of the rule."""
+    """The server refuses: ``status`` is that of HTTP, ``code`` the name of the rule, ``data`` those of the case."""
 
-    def __init__(self, sentence: str, advice: str, status: int, code: str) -> None:
+    def __init__(
+        self, sentence: str, advice: str, status: int, code: str, data: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(sentence, advice)
         self.status = status
         self.code = code
+        self.data = data or {}
 
 
 class NotNow(Failure):

@@ -90,7 +90,8 @@ def _state(place: dict[str, object]) -> str:
 def delete(client: Client, channel: str, file: tuple[str, str], sha256: str | None, reason: str) -> None:
     """Delete a file of CHANNEL.
 
-    Its name stays taken: it may come back with the same bytes only.
+    Its name stays taken: it may come back with the same bytes only. A candidate of a staging channel is hidden: by its
+    sha256 it can be promoted until it expires.
     """
     client.ask("DELETE", _path(channel, file), query={"sha256": sha256}, reason=reason)
     click.echo(f"{'/'.join(file)} is deleted from the channel {channel}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.datafolder import require_catalog
 
 
 @click.command()
@@ -20,13 +21,18 @@ def fsck(path: Path | None, repair: bool, only: str | None, quiet: bool) -> None
     Every page, table and shard is compared with its hash, every frame with its pages, and every view with what the
     catalog says. Exits with 1 when something was found.
     """
+    from channeld.catalog import channels
     from channeld.clock import SystemClock
     from channeld.indexing.fsck import Checker
     from channeld.instance import open_instance
 
     clock = SystemClock()
-    instance = open_instance(settings_of_process(path), clock)
+    settings = settings_of_process(path)
+    require_catalog(settings)
+    instance = open_instance(settings, clock)
     try:
+        if only is not None:
+            instance.database.read_now(lambda connection: channels.get(connection, only))
         checker = Checker(instance.database, instance.packs, instance.assembly)
         keys = [key for key in checker.views() if only in (None, key.channel)]
         broken = 0

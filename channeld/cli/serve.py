@@ -65,15 +65,15 @@ def _serve(settings: Settings, metrics_folder: str) -> None:
     from channeld.web import server
 
     logs.configure(settings.log, sys.stderr)
-    listener = server.listen(settings)
-    url = settings.server.base_url.rstrip("/") or server.url_of(listener)
-    token = first_token(settings)
+    with server.listen(settings) as listener:
+        url = settings.server.base_url.rstrip("/") or server.url_of(listener)
+        token = first_token(settings)
 
-    def ready() -> None:
-        click.echo(_welcome(url, token) if token else f"channeld listens on {url}")
-        sys.stdout.flush()
+        def ready() -> None:
+            click.echo(_welcome(url, token) if token else f"channeld listens on {url}")
+            sys.stdout.flush()
 
-    server.run(settings, listener, ready, metrics_folder)
+        server.run(settings, listener, ready, metrics_folder)
     click.echo("channeld has stopped.")
 
 

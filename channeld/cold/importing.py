@@ -23,7 +23,8 @@ from channeld.catalog.bulk import Arrival, Landing, Marking
 from channeld.catalog.channels import MAIN
 from channeld.cold.batching import Batches, jobs
 from channeld.cold.progress import Progress
-from channeld.cold.reading import Done, Read, ReadFiles, Refusal
+from channeld.cold.reading import Done, Read, ReadFiles
+from channeld.cold.refusal import Refusal
 from channeld.cold.report import Refused, Report
 from channeld.cold.scan import ChannelFolder, Seen, scan
 from channeld.cold.seeding import Seeds, import_time

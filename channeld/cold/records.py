@@ -1,87 +1,75 @@
-"""Records out of a published repodata.json, one at a time: a document of half a million is never in memory.
-
-A frame is decompressed as it is read, and an entry stands on one line (``formats.layout``). From one pass over the
-records come what index.html lists and what current_repodata.json is chosen from; a second one collects the chosen.
-"""
+"""What a worker process draws of a subdir, file by file: repodata.json and run_exports.json, plain and as frames."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-import zstandard
+from channeld.cold import packages, state
+from channeld.cold.frames import Drawn, Earlier, write_document
+from channeld.formats.layout import entry
+from channeld.formats.repodata import V3_SECTIONS, RepodataInfo, Revision, repodata_layout
+from channeld.formats.runexports import SECTION_OF, run_exports_entry, run_exports_layout
 
-from channeld.formats.current import CURRENT_SECTIONS, current_record, current_repodata
-from channeld.formats.layout import canonical_json, entry
-from channeld.formats.repodata import RepodataInfo, repodata_layout
-
-_SECTIONS: Final = {
-    b'"packages":{': "packages",
-    b'"packages.conda":{': "packages.conda",
-    b'"v3":{"conda":{': "v3.conda",
-    b'"tar.bz2":{': "v3.tar.bz2",
-    b'"removed":[': "",
-}
-_PIECE: Final = 256 * 1024
-
-#: The section of an entry, and its line without what stands around it.
-Line = tuple[str, bytes]
+REPODATA: Final = "repodata.json"
+FROM_PACKAGES: Final = "repodata_from_packages.json"
+RUN_EXPORTS: Final = "run_exports.json"
 
 
-def decompressed(frame: Path) -> Iterator[bytes]:
-    """Yield the plain document of a frame, in pieces."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-    with frame.open("rb") as file:
-        yield from decompressor.read_to_iter(file, read_size=_PIECE, write_size=_PIECE)
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a document is written, and what the last run wrote of it."""
+
+    plain: Path
+    frame: Path
+    earlier: Earlier | None = None
 
 
-def lines(frame: Path) -> Iterator[Line]:
-    """Yield the section and the text of each record."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-    with frame.open("rb") as file, decompressor.stream_reader(file, read_size=_PIECE) as plain:
-        section = ""
-        for raw in io.BufferedReader(plain, _PIECE):
-            line = raw.strip(b" ,\n")
-            if line in _SECTIONS:
-                section = _SECTIONS[line]
-            elif section and line[:1] == b'"':
-                yield section, line
+def draw_records(state_file: Path, subdir: str, targets: Mapping[str, Target]) -> dict[str, Drawn]:
+    """Write the documents of a subdir; returns what they came to, by name.
+
+    Nothing patches a folder's index, so repodata_from_packages.json is repodata.json once more.
+
+    Raises:
+        StateDamaged, StateUnavailable
+        OSError: a file could not be written.
+    """
+    with state.opened(state_file) as connection:
+        repodata = _write_repodata(connection, subdir, targets[REPODATA])
+        run_exports = _write_run_exports(connection, subdir, targets[RUN_EXPORTS])
+    shutil.copyfile(targets[REPODATA].plain, targets[FROM_PACKAGES].plain)
+    shutil.copyfile(targets[REPODATA].frame, targets[FROM_PACKAGES].frame)
+    return {REPODATA: repodata, FROM_PACKAGES: repodata, RUN_EXPORTS: run_exports}
 
 
-def parse(section: str, line: bytes) -> tuple[str, dict[str, Any]]:
-    """Return file name and record of a line."""
-    end = line.index(b'":')
-    extension = section[2:] if section.startswith("v3") else ""
-    return line[1:end].decode() + extension, orjson.loads(line[end + 2 :])
+def _write_repodata(connection: sqlite3.Connection, subdir: str, target: Target) -> Drawn:
+    def entries(section: str) -> Iterator[bytes]:
+        extension = len(section) - 2 if section in V3_SECTIONS else 0  # keys in v3 have none (CEP 48)
+        for filename, record in packages.records(connection, subdir, section):
+            yield entry(filename[: len(filename) - extension], record)
+
+    info = RepodataInfo(subdir, v3=_revision(connection, subdir))
+    return write_document(repodata_layout(info), entries, target.plain, target.frame, target.earlier)
 
 
-def current_document(subdir: str, frame: Path, kept: set[str]) -> bytes:
-    """Write current_repodata.json: the lines of the files that are kept."""
-    entries: dict[str, list[bytes]] = {section: [] for section in CURRENT_SECTIONS}
-    twins = {_twin_of(name) for name in kept}
-    tar_bz2: dict[str, dict[str, Any]] = {}
-    for section, line in lines(frame):
-        name = line[1 : line.index(b'":')].decode()
-        if section == "packages" and name in twins:
-            tar_bz2[name] = parse(section, line)[1]
-        if name in kept and section in entries:
-            twin = tar_bz2.get(_twin_of(name))
-            entries[section].append(_with_twin(section, line, twin) if twin else line)
-    return repodata_layout(RepodataInfo(subdir)).assemble(entries)
+def _revision(connection: sqlite3.Connection, subdir: str) -> Revision | None:
+    """Tell of the v3 records what the head of the document says (CEP 48)."""
+    query = """
+        SELECT count(*), min(indexed_ms), max(indexed_ms) FROM packages
+        WHERE subdir = ? AND section IN (?, ?)
+    """
+    count, oldest, newest = connection.execute(query, (subdir, *V3_SECTIONS)).fetchone()
+    return Revision(n_packages=count, oldest=oldest, newest=newest) if count else None
 
 
-def _twin_of(name: str) -> str:
-    return name.removesuffix(".conda") + ".tar.bz2" if name.endswith(".conda") else ""
+def _write_run_exports(connection: sqlite3.Connection, subdir: str, target: Target) -> Drawn:
+    def entries(section: str) -> Iterator[bytes]:
+        sources = [source for source, shown in SECTION_OF.items() if shown == section]
+        for package in packages.listed(connection, subdir, sources):
+            yield run_exports_entry(package.filename, package.run_exports)
 
-
-def _with_twin(section: str, line: bytes, twin: dict[str, Any]) -> bytes:
-    name, record = parse(section, line)
-    return entry(name, canonical_json(current_record(record, twin)))
-
-
-def choose_current(records: Iterator[tuple[str, dict[str, Any]]]) -> set[str]:
-    """Choose the files of current_repodata.json, given name and record of all classic ones."""
-    return current_repodata({"packages": records})
+    return write_document(run_exports_layout(subdir), entries, target.plain, target.frame, target.earlier)

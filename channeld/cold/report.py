@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from channeld.cold.reading import Refusal
+from channeld.cold.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)

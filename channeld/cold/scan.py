@@ -7,7 +7,7 @@ import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from channeld.cold.rejections import FolderMissing, SubdirUnknown
 from channeld.formats.names import KNOWN_SUBDIRS, NOARCH, check_subdir
@@ -16,8 +16,7 @@ from channeld.formats.rejections import BadName
 _EXTENSIONS: Final = (".conda", ".tar.bz2")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A package file as the file system tells it: size in bytes, time of last change in ns."""
 
     size: int

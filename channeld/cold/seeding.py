@@ -7,23 +7,39 @@ the time of the last change of the file, for an import; now, for a file that is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from channeld.catalog.files import Artifact
+from channeld.catalog.artifact import Artifact
 from channeld.cold.scan import Seen
 
 _SECTIONS: Final = ("packages", "packages.conda")
 
 
+#: Of one file name: sha256 or md5 of bytes that it had → their ``indexed_timestamp``; None where none was given.
+Listed = Mapping[str, int | None]
+
+
+def time_of(listed: Listed, artifact: Artifact, now_ms: int) -> int | None:
+    """Return when bytes came in first, in ms; None where they are not listed."""
+    for digest in (artifact.sha256, artifact.md5):
+        if digest in listed:
+            indexed = listed[digest]
+            if indexed is not None and indexed <= now_ms:
+                return indexed
+            return min(now_ms, artifact.timestamp_ms) if artifact.timestamp_ms else None
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What a repodata.json tells of its files: name → (sha256 or md5, ``indexed_timestamp`` or None)."""
+    """What a repodata.json tells of its files, by name."""
 
-    listed: dict[str, tuple[str, int | None]]
+    listed: dict[str, Listed]
 
     @classmethod
     def read(cls, subdir_folder: Path) -> Seeds:
@@ -34,25 +50,16 @@ class Seeds:
             return cls({})
         return cls(dict(_listed(document)) if isinstance(document, dict) else {})
 
-    def time_of(self, artifact: Artifact, now_ms: int) -> int | None:
-        """Return when the file came in, in ms; None where it is not listed."""
-        digest, indexed = self.listed.get(artifact.filename, ("", None))
-        if digest not in {artifact.sha256, artifact.md5}:
-            return None
-        if indexed is not None and indexed <= now_ms:
-            return indexed
-        return min(now_ms, artifact.timestamp_ms) if artifact.timestamp_ms else None
-
 
 def import_time(seeds: Seeds, artifact: Artifact, seen: Seen, now_ms: int) -> int:
     """Return when an imported file came into its channel first, in ms."""
-    time = seeds.time_of(artifact, now_ms)
+    time = time_of(seeds.listed.get(artifact.filename, {}), artifact, now_ms)
     if time is None and artifact.timestamp_ms:
         time = artifact.timestamp_ms
     return min(now_ms, seen.mtime_ns // 1_000_000 if time is None else time)
 
 
-def _listed(document: dict[str, Any]) -> Any:
+def _listed(document: dict[str, Any]) -> Iterator[tuple[str, Listed]]:
     v3 = document.get("v3")
     sections = [(document.get(section), "") for section in _SECTIONS]
     if isinstance(v3, dict):
@@ -62,4 +69,8 @@ def _listed(document: dict[str, Any]) -> Any:
             if isinstance(record, dict):
                 indexed = record.get("indexed_timestamp")
                 digest = record.get("sha256") or record.get("md5") or ""
-                yield key + extension, (digest, indexed if type(indexed) is int and indexed >= 0 else None)
+                if isinstance(digest, str):
+                    yield (
+                        key + extension,
+                        {digest: indexed if type(indexed) is int and indexed >= 0 else None},
+                    )

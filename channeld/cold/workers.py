@@ -3,10 +3,14 @@
 Own code, because an executor of the standard library starts threads that make forking unsafe, and leaves its processes
 behind when this one is killed. Here a worker sees its pipe close, and ends. Jobs wait in the pipes, two to a worker, so
 that none is idle while this process is busy with results; nothing else is held in memory.
+
+This module imports next to nothing, so that workers can be made first of all. They load what they need, by ``prepare``,
+while this process loads what it needs itself.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -14,6 +18,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from typing import Any, ClassVar, Final, TypeVar, cast
@@ -39,6 +44,24 @@ class WorkerDied(Unavailable):
         return "A worker process ended unexpectedly."
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A job that names its function, ``package.module:function``: only who does it needs to have that loaded."""
+
+    place: str
+    arguments: tuple[Any, ...]
+
+    def __call__(self) -> Any:
+        return _function(self.place)(*self.arguments)
+
+
+@cache
+def _function(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
 class Workers:
     """Calls jobs in processes that are there from the start. Results come as they get ready.
 
@@ -61,8 +84,20 @@ class Workers:
             self._connections.append(ours)
             self._processes.append(process)
 
-    def run(self, jobs: Iterator[J]) -> Iterator[tuple[J, Any]]:
+    @property
+    def count(self) -> int:
+        """The number of processes."""
+        return len(self._processes)
+
+    def prepare(self, *places: str) -> None:
+        """Have every process load the functions of jobs that it will be given."""
+        for connection in self._connections:
+            connection.send_bytes(pickle.dumps(places, 5))
+
+    def run(self, jobs: Iterator[J], ahead: int = _AHEAD) -> Iterator[tuple[J, Any]]:
         """Yield each job with its result. Jobs and results go through pipes, so they have to be what pickle takes.
+
+        Every process has up to ``ahead`` jobs at a time: of a few long ones it should have one.
 
         Raises:
             WorkerDied: a process ended.
@@ -73,7 +108,7 @@ class Workers:
             return
         given: dict[Connection, list[J]] = {connection: [] for connection in self._connections}
         try:
-            for _ in range(_AHEAD):
+            for _ in range(ahead):
                 for connection, waiting in given.items():
                     self._give(connection, waiting, jobs)
             while busy := [connection for connection, waiting in given.items() if waiting]:
@@ -104,19 +139,22 @@ class Workers:
         for process in self._processes:
             process.join()
             process.close()
+        self._connections, self._processes = [], []
 
 
 def _serve(connection: Connection, inherited: list[Connection]) -> None:
     """Be a worker, until the other end of the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for (
-        other
-    ) in inherited:  # the pipes of all others, which would stay open for as long as this process lives
-        other.close()
+    for other in inherited:
+        other.close()  # the pipes of the others, which would stay open for as long as this process lives
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+            if isinstance(job, tuple):
+                for place in job:
+                    _function(place)
+                continue
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001 - raised again where the job came from

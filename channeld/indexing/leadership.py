@@ -1,17 +1,18 @@
 """Leadership: of all processes that share a catalog, the one that holds the indexer's lease publishes.
 
 The lease is taken when there is work and ends by itself, so an idle indexer writes nothing, and whoever survives takes
-over within ``LEASE_MS``. A render that takes long prolongs it as it makes progress: one that hangs loses it. The lease
-only keeps two from doing the same work; that no two move a pointer is seen to by its epoch, at the flip.
+over within ``LEASE_MS``, or at once where it can be seen that the holder's process is gone (``lives``). A render that
+takes long prolongs it as it makes progress: one that hangs loses it. The lease only keeps two from doing the same work;
+that no two move a pointer is seen to by its epoch, at the flip.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from channeld import lives
 from channeld.catalog import leases
 from channeld.catalog.database import Database
 from channeld.catalog.leases import Lease
@@ -33,7 +34,7 @@ class NotTheIndexer(Unavailable):
     advice: ClassVar[str] = "It renders; this process waits until the lease is free."
 
     def sentence(self) -> str:
-        return f"The indexer's lease is held by {self.holder or 'another process'}."
+        return f"The indexer's lease is held by {lives.short(self.holder) or 'another process'}."
 
 
 class Leadership:
@@ -43,7 +44,7 @@ class Leadership:
         self._database = database
         self._clock = clock
         #: Names one life of one process; never used again.
-        self.holder = holder or secrets.token_hex(6)
+        self.holder = holder or lives.new_name()
         self._lease: Lease | None = None
 
     def hold(self) -> Lease:
@@ -57,11 +58,14 @@ class Leadership:
         if self._lease is not None and now_ms + LEASE_MS // 2 < self._lease.expires_ms <= now_ms + LEASE_MS:
             return self._lease
         held = self._database.read_now(lambda connection: leases.find(connection, leases.INDEXER))
-        if held is not None and held.holder != self.holder and held.expires_ms > now_ms:
+        ended = held.holder if held is not None and lives.has_ended(held.holder) else ""
+        if held is not None and held.holder not in (self.holder, ended) and held.expires_ms > now_ms:
             self._lease = None
             raise NotTheIndexer(held.holder)
         taken = self._database.write_now(
-            lambda connection: leases.take(connection, leases.INDEXER, self.holder, now_ms, LEASE_MS)
+            lambda connection: leases.take(
+                connection, leases.INDEXER, self.holder, now_ms, LEASE_MS, ended=ended
+            )
         )
         if taken is None:
             self._lease = None

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from channeld.formats.layout import SEPARATOR
+from channeld.formats.zstdframe import MAX_PAGE_SIZE
 from channeld.indexing.pagetable import Page, page_index
 
 _NEVER: Final = "\U0010ffff"  # sorts behind every key
@@ -25,9 +26,14 @@ class PageSize:
     """When a page is full, too full, or too empty."""
 
     #: Entries in a freshly cut page.
-    target: int = 256
-    #: Plain bytes after which a page is cut whatever its count: what fits in one zstd block.
-    target_bytes: int = 124 * 1024
+    target: int = 512
+    #: Plain bytes after which a page is cut whatever its count.
+    target_bytes: int = 512 * 1024
+
+    @classmethod
+    def of(cls, records: int) -> Self:
+        """Return the size of pages of about so many records, of a KiB each at most; usual ones have 600 bytes."""
+        return cls(records, min(records * 1024, MAX_PAGE_SIZE // 2))
 
     @property
     def most(self) -> int:

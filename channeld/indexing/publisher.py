@@ -38,6 +38,9 @@ from channeld.indexing.work import Before, render_work
 
 log = logging.getLogger(__name__)
 
+#: Changes in one publication from which on there are probably more to come.
+LARGE_BATCH: Final = 16
+
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 
@@ -185,6 +188,8 @@ class Publisher:
         try:
             with self.database.snapshot() as connection:
                 work = views.dirty_work(connection, channel_id)
+                if work is not None and len(work.dirty_ids) >= LARGE_BATCH:
+                    render.hurry()
                 before = render_work(connection, render, work, damaged) if work is not None else {}
             rendered = render.finish()
         except BaseException:

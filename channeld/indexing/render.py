@@ -115,12 +115,17 @@ class Render:
         self.now_ms = now_ms
         self.on_progress = on_progress
         self.press = Press(engine.packs, pack, engine.executor, on_progress)
+        self._hurried = False
         self._pressed = 0
         self._unsettled: list[_Unsettled] = []
         self._written: dict[Place, StoredTable] = {}
         self._old: dict[ViewKey, Documents] = {}
         self._documents: dict[ViewKey, dict[str, Document]] = {}
         self._new_shards: dict[ViewKey, list[NewShard]] = {}
+
+    def hurry(self) -> None:
+        """Press no page at the settled level: more changes are on their way, and need the processor to arrive."""
+        self._hurried = True
 
     def start(self, key: ViewKey, old: Documents) -> None:
         """Begin a view with the documents of its last generation."""
@@ -175,10 +180,10 @@ class Render:
     def put_page(self, draft: Draft, section: str, stored: Mapping[bytes, Page]) -> Page | Slot:
         """Press a page, unless one of the ``stored`` ones (by the hash of their text) has its text and is whole.
 
-        For documents that stream by: the first pages are pressed well, and all others so that time is kept.
+        For documents that stream by: the first pages are pressed well, and all others as fast as they come.
         """
         times = times_of(draft) if section in V3_SECTIONS else (0, 0)
-        level = self.engine.levels.for_pages(self._pressed + 1)
+        level = self.engine.levels.for_stream(self._count(self._pressed + 1))
         item = self.press.put_or_keep(draft, level, times, stored)
         self._pressed += isinstance(item, Slot)
         return item
@@ -213,7 +218,7 @@ class Render:
             DiskFull, DiskUnavailable: the pack could not be written.
         """
         drafts = {item.entries for one in self._unsettled for item in one.items() if isinstance(item, Draft)}
-        level = self.engine.levels.for_pages(len(drafts))
+        level = self.engine.levels.for_pages(self._count(len(drafts)))
         again = self._choose_again(level, len(drafts))
         for one in self._unsettled:
             with damage_of(one.key):
@@ -233,6 +238,10 @@ class Render:
             for key in self._documents
         ]
 
+    def _count(self, pages: int) -> int:
+        """Return for how many pages there has to be time."""
+        return max(pages, self.engine.levels.settled_pages + 1) if self._hurried else pages
+
     def _hand_in(self, item: Item, section: str, level: int, again: frozenset[bytes]) -> Page | Slot:
         if isinstance(item, Draft):
             return self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
@@ -244,10 +253,10 @@ class Render:
         """Choose pages that were pressed quickly before, by the hash of their text, as far as there is time.
 
         Only of documents that change anyway, since it makes another frame; and those next to a change, so that what
-        changes in the frame lies together and mirrors send few ranges. A third of the time that is left: whoever
-        waits for the publication does not wait for this.
+        changes in the frame lies together and mirrors send few ranges. A quarter of the time that is left, which on
+        two cores is one page beside the one that changed: whoever waits for the publication does not wait for this.
         """
-        spare = min(self.engine.recompress_pages, (self.engine.levels.settled_pages - drafts) // 3)
+        spare = min(self.engine.recompress_pages, (self.engine.levels.settled_pages - drafts) // 4)
         chosen: dict[bytes, None] = {}
         if level == self.engine.levels.settled:
             for one in self._unsettled:

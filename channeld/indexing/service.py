@@ -1,8 +1,9 @@
 """The indexer at work inside a running server: it waits for dirty views, publishes them, and survives trouble.
 
 A first change is rendered at once; what arrives meanwhile is the next batch. After a large batch more is on its way,
-and the next one is given time to grow large too: under a burst of uploads every publication costs time that the
-uploads wait for. Changes made by other processes are found by looking, several times a second.
+and the next one is given time to grow large too, twice as long as the last publication took. Under a burst of uploads
+a third of the time is for publishing, and what is uploaded is live after three such times. Changes made by other
+processes are found by looking, several times a second.
 
 Trouble (a full disk, a database away) is logged once, left for ``channeld status``, and tried again with growing
 pauses; the old generations stay.
@@ -22,7 +23,7 @@ from typing import Final, TypeVar
 from channeld.catalog.views import FlipRefused
 from channeld.errors import Unavailable
 from channeld.indexing.leadership import NotTheIndexer
-from channeld.indexing.publisher import ChannelStuck, Publisher
+from channeld.indexing.publisher import LARGE_BATCH, ChannelStuck, Publication, Publisher
 from channeld.indexing.refresh import Drawing, Refresher
 from channeld.indexing.stopping import Stopped
 from channeld.indexing.sweeping import Sweeper
@@ -33,8 +34,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 600.0
-BREATH_SECONDS: Final = 0.15
-_LARGE_BATCH: Final = 8  # changes
+_BREATH: Final = 2.0  # times as long as the publication took
+_LONGEST_BREATH: Final = 0.5  # seconds
 _SWEEPING_SHARE: Final = 0.05  # of the time, at most
 _DONE: Final = object()
 _LOOK_SECONDS: Final = 10.0  # between two looks for stale documents
@@ -56,16 +57,16 @@ class IndexerService:
         sweeper: Sweeper | None = None,
         refresher: Refresher | None = None,
         poll_seconds: float = POLL_SECONDS,
-        breath_seconds: float = BREATH_SECONDS,
+        breath_after: Callable[[Publication], float] | None = None,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._publisher = publisher
         self._poll_seconds = poll_seconds
-        self._breath_seconds = breath_seconds
+        self._breath_after = breath_after or breath
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexer")
         self._idle = _Idle(publisher, sweeper, refresher, sweep_seconds)
         self._work = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         #: What went wrong last; "" when all is well.
@@ -81,7 +82,7 @@ class IndexerService:
 
     async def stop(self) -> None:
         """Give up what is under way, give the lease back and stop. What was not published stays dirty."""
-        self._stopping = True
+        self._stopping.set()
         self._publisher.stop.set()
         self._idle.stop()
         self._work.set()
@@ -95,13 +96,13 @@ class IndexerService:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._work.clear()
             try:
                 made = await self._call(self._publisher.publish_next)
                 await self._told(self._publisher.trouble)
-                if made is not None and made.changes >= _LARGE_BATCH:
-                    await asyncio.sleep(self._breath_seconds)
+                if made is not None:
+                    await self._rest(self._breath_after(made))
                 elif made is None and not await self._call(self._idle.step):
                     await self._wait(self._poll_seconds)
             except Stopped:
@@ -117,9 +118,17 @@ class IndexerService:
                 self._failures = 0
 
     async def _wait(self, seconds: float) -> None:
-        if not self._stopping:
+        if not self._stopping.is_set():
             try:
                 await asyncio.wait_for(self._work.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def _rest(self, seconds: float) -> None:
+        """Do nothing, though there be work, unless it is time to stop."""
+        if seconds:
+            try:
+                await asyncio.wait_for(self._stopping.wait(), seconds)
             except TimeoutError:
                 return
 
@@ -155,6 +164,11 @@ class IndexerService:
             await self._call(lambda: self._publisher.leadership.complain(trouble))
         except Unavailable as unavailable:
             log.warning("The trouble could not be noted in the catalog: %s", unavailable)
+
+
+def breath(made: Publication) -> float:
+    """Say for how many seconds the next publication waits, though there be something to publish."""
+    return min(_LONGEST_BREATH, made.render_ms / 1000 * _BREATH) if made.changes >= LARGE_BATCH else 0.0
 
 
 class _Idle:

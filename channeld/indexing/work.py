@@ -86,11 +86,12 @@ def _render_view(connection: Connection, render: Render, work: ViewWork) -> None
 def edit_view(render: Render, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
     """Apply the changed files of a view to its record documents and shards; raises ``PieceDamaged``."""
     assert work.filenames is not None
-    files = [file_in_view(row) for row in view_rows(connection, work.key, work.filenames)]
+    files = {row.filename: file_in_view(row) for row in view_rows(connection, work.key, work.filenames)}
     for document in RECORD_DOCUMENTS:
         changes: dict[str, dict[str, bytes | None]] = {}
-        for file in files:
-            filename, line = file.row.filename, document.line(work.key, file)
+        for filename in sorted(work.filenames):
+            file = files.get(filename)  # None: a candidate that was removed for good
+            line = document.line(work.key, file) if file is not None else None
             for section in document.sections(filename):
                 changes.setdefault(section, {})[filename] = None
             if line is not None:

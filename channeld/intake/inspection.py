@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from channeld.blobs.local import Digests
-from channeld.catalog.files import Artifact
+from channeld.catalog.artifact import Artifact
 from channeld.formats.archive.facts import ChannelFacts, channel_facts
 from channeld.formats.archive.inspection import Inspection, inspect_archive
 from channeld.formats.archive.limits import Limits

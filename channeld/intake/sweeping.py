@@ -1,8 +1,9 @@
 """The sweep of the blob store: what nobody names any more goes, in small steps beside the uploads.
 
-Three sorts of leftover, each with an age below which it is left alone:
+Four sorts of leftover, each with an age below which it is left alone:
 
 - artifacts whose every file was deleted: as long as generations are kept that show them, since snapshots serve them;
+- artifacts that no file names, whose candidates have expired or whose channels are gone: an hour;
 - bytes that no row names, which a crash between bytes and row leaves: an hour;
 - temporary files that nobody has written to: some hours. The start of the server removes them too.
 
@@ -41,7 +42,7 @@ _REMOVED: Final = 50
 class Swept:
     """What one sweep removed."""
 
-    #: Artifacts given up because their files were deleted long ago.
+    #: Artifacts given up because their files were deleted long ago, or are gone altogether.
     artifacts: int
     #: Stored files without a row, those of the artifacts included.
     blobs: int
@@ -67,7 +68,7 @@ class Sweeper:
             Unavailable: disk or database; the next sweep finds what this one left.
         """
         now = self._clock.now_ms() / 1000
-        artifacts = self._give_artifacts_up(stopping) if self._keep_artifacts_seconds else 0
+        artifacts = self._give_artifacts_up(stopping)
         blobs = sum(self._sweep_shelf(prefix, now - UNNAMED_SECONDS) for prefix in PREFIXES if not stopping())
         unfinished = durable.sweep(self._blobs.incoming, now - UNFINISHED_SECONDS)
         swept = Swept(artifacts, blobs, unfinished)
@@ -76,15 +77,23 @@ class Sweeper:
         return swept
 
     def _give_artifacts_up(self, stopping: Callable[[], bool]) -> int:
-        """Forget artifacts that only files deleted long ago refer to. Their bytes go with the unnamed ones."""
-        before_ms = self._clock.now_ms() - self._keep_artifacts_seconds * 1000
+        """Forget artifacts that nothing needs any more. Their bytes go with the unnamed ones."""
+        now_ms = self._clock.now_ms()
+        keep_ms = self._keep_artifacts_seconds * 1000
+        before_ms = now_ms - keep_ms if keep_ms else 0
+        unnamed_before_ms = now_ms - round(UNNAMED_SECONDS * 1000)
+        find = partial(sweeping.orphans, before_ms=before_ms, unnamed_before_ms=unnamed_before_ms)
         count = 0
         while not stopping():
-            ids = self._database.read_now(partial(sweeping.orphans, before_ms=before_ms))
+            ids = self._database.read_now(find)
             now_ms = self._clock.now_ms()
 
             def give_up(connection: Connection, ids: list[int] = ids, now_ms: int = now_ms) -> int:
-                return len(sweeping.sweep_artifacts(connection, ids, before_ms, now_ms))
+                return len(
+                    sweeping.sweep_artifacts(
+                        connection, ids, before_ms, now_ms, unnamed_before_ms=unnamed_before_ms
+                    )
+                )
 
             given_up = self._database.write_now(give_up)
             count += given_up

@@ -62,7 +62,7 @@ class TokenRow:
 
 
 #: Stands in where there is no row to compare with, so that an unknown feedstock takes as long as a wrong token.
-_NOBODYS: Final = TokenRow(bytes(SALT_BYTES), bytes(DIGEST_BYTES))
+NOBODYS: Final = TokenRow(bytes(SALT_BYTES), bytes(DIGEST_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,12 @@ class FeedstockTokens:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
             raise TokenFileMalformed("is not JSON") from None
-        if not isinstance(value, dict):
+        return cls.of(value)
+
+    @classmethod
+    def of(cls, value: object) -> FeedstockTokens:
+        """Read what a file has, as JSON; raises ``TokenFileMalformed``."""
+        if not isinstance(value, Mapping):
             raise TokenFileMalformed("is not an object")
         rows = value.get("tokens", [value])
         if not isinstance(rows, list):
@@ -114,7 +119,7 @@ def verify(token: str, known: FeedstockTokens | None, provider: str | None, now:
         return False
     rows = [row for row in known.rows if row.counts(provider, now)] if known is not None else []
     # the row that stands in is never matched: no digest is all zeros
-    return any(row.is_of(token) for row in rows or [_NOBODYS])
+    return any(row.is_of(token) for row in rows or [NOBODYS])
 
 
 def new_token(

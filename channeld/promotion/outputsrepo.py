@@ -69,6 +69,8 @@ class Layout:
         )
         if not isinstance(layout.folder, str) or not layout.folder.strip("/"):
             raise RegistryFileMalformed(CONFIG, "has no text as its outputs_path")
+        if not {"", ".", ".."}.isdisjoint(layout.folder.strip("/").split("/")) or "\0" in layout.folder:
+            raise RegistryFileMalformed(CONFIG, "has no folder of the repository as its outputs_path")
         if type(layout.level) is not int or not 0 <= layout.level <= 16:
             raise RegistryFileMalformed(CONFIG, "has no number from 0 to 16 as its shard_level")
         if not isinstance(layout.fill, str) or len(layout.fill) != 1 or not layout.fill.isalnum():

@@ -48,6 +48,8 @@ class Request:
     hash_type: str
     #: Whether the request says which outputs.
     names_outputs: bool = True
+    #: The hashes by which production lets bytes be named.
+    hash_types: tuple[str, ...] = HASH_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def refusals(request: Request) -> tuple[str, ...]:
         found.append("invalid feedstock token")
     if request.hash_type not in HASH_TYPES:
         found.append("invalid hash type")
+    elif request.hash_type not in request.hash_types:
+        found.append(f"hash type {request.hash_type} is not taken here; send {request.hash_types[0]}")
     return tuple(found)
 
 

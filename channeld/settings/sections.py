@@ -107,23 +107,25 @@ class Index:
     """How the indexes are cut, compressed and kept."""
 
     page_records: int = key(
-        256,
+        512,
         "Records in a page, about. A change renders and compresses its page only: fewer make a change cheaper, "
         "more make the document smaller.",
         rule=between(16, 65_536),
     )
     level_settled: int = key(
         16,
-        "zstd level for pages while few of them change: 23 ms a page, the smallest download.",
+        "zstd level for pages while few of them change: 43 ms a page, the smallest download.",
         rule=between(1, 19),
     )
     level_hurried: int = key(
-        9,
-        "zstd level when level_settled would not keep render_budget_ms: 1.6 ms a page.",
+        10,
+        "zstd level when level_settled would not keep render_budget_ms: 5 ms a page, 4 % more to download.",
         rule=between(1, 19),
     )
     level_rushed: int = key(
-        3, "zstd level when level_hurried would not keep it either: 0.5 ms a page.", rule=between(1, 19)
+        1,
+        "zstd level when level_hurried would not keep it either: 0.7 ms a page, 14 % more to download.",
+        rule=between(1, 19),
     )
     render_budget_ms: int = key(
         200, "Milliseconds of compression that one new generation of an index may cost.", rule=between(1)
@@ -195,6 +197,109 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What becomes of packages between their upload to a staging channel and their publication."""
+
+    keep_candidates_seconds: int = key(
+        7200,
+        "Seconds for which a candidate of a staging channel can be promoted after its last upload; then it is removed. "
+        "0 keeps all of them.",
+        rule=between(0),
+    )
+    keep_copies_seconds: int = key(
+        30 * DAY_SECONDS,
+        "Seconds for which it can be looked up what became of a copy. The audit tells it for ever.",
+        rule=between(3600),
+    )
+    token_check_threads: int = key(
+        2,
+        "Threads, of each process, that verify the tokens of feedstocks. One verification takes 50 ms of a core and "
+        "16 MiB; a wrong token takes four of them.",
+        rule=between(1, 64),
+    )
+    token_checks_waiting: int = key(
+        256,
+        "Verifications that may wait for these threads; further ones are answered with 503.",
+        rule=between(0, 10_000),
+    )
+    token_failures_by_address_per_minute: int = key(
+        30,
+        "Wrong feedstock tokens that one address (of IPv6, one /64 network) may send in a minute; further ones are "
+        "answered with 429, unverified. 0 sets no limit.",
+        rule=between(0),
+    )
+    token_failures_by_feedstock_per_minute: int = key(
+        120,
+        "Wrong tokens that may be sent in a minute for one feedstock, known or not, from wherever; further ones are "
+        "answered with 429, unverified. 0 sets no limit.",
+        rule=between(0),
+    )
+
+
+#: What the IANA registries of special-purpose addresses (RFC 6890 and later) keep from the public internet.
+SPECIAL_NETWORKS: Final = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/3",
+    "::/128",
+    "::1/128",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001:db8::/32",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """How events are sent to those who asked for them (see webhooks.md)."""
+
+    refused_networks: tuple[str, ...] = key(
+        SPECIAL_NETWORKS,
+        "Networks that webhooks do not reach, whatever a name resolves to. The default keeps them from this machine "
+        "and from private networks.",
+        rule=NETWORKS,
+    )
+    allowed_networks: tuple[str, ...] = key(
+        (), "Networks that webhooks reach although they are part of a refused one.", rule=NETWORKS
+    )
+    timeout_seconds: int = key(
+        10, "Seconds that a receiver may take to answer, connecting included.", rule=between(1, 120)
+    )
+    attempts: int = key(
+        18,
+        "Attempts after which a delivery is given up. The pauses between them grow from 5 seconds to 2 hours: 18 take "
+        "about a day.",
+        rule=between(1, 1000),
+    )
+    concurrency: int = key(
+        32,
+        "Deliveries that are under way at the same time to receivers that are known to be sound. Those that fail or "
+        "are slow have a quarter of that, those that are new as much, and one receiver has one.",
+        rule=between(1, 1000),
+    )
+    most: int = key(200, "Webhooks that there may be.", rule=between(0, 10_000))
+    keep_deliveries_seconds: int = key(
+        30 * DAY_SECONDS,
+        "Seconds for which it can be looked up what was delivered or given up.",
+        rule=between(3600),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
     """For how long clients and edges may answer without asking. What is named by its hash is cached for ever."""
 
@@ -207,6 +312,18 @@ class Cache:
         10,
         "max-age, in seconds, of a 404: how long an edge may hide a package that has just arrived.",
         rule=between(0, 60),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """How the record of all changes is sealed."""
+
+    seal_seconds: int = key(
+        1,
+        "Seconds between two rounds that chain new rows by their hashes. Rows that are not sealed yet can be changed "
+        "unnoticed, and webhooks and `channeld audit --follow` do not tell of them.",
+        rule=between(1, 3600),
     )
 
 
@@ -228,5 +345,8 @@ class Settings:
     storage: Storage = field(default_factory=Storage)
     index: Index = field(default_factory=Index)
     limits: Limits = field(default_factory=Limits)
+    promotion: Promotion = field(default_factory=Promotion)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     cache: Cache = field(default_factory=Cache)
+    audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)

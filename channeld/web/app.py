@@ -15,7 +15,7 @@ from channeld.logs import in_request
 from channeld.pages.policy import CONTENT_SECURITY_POLICY
 from channeld.web import health, native, reading
 from channeld.web.bodies import defer_continue
-from channeld.web.dialects import anaconda, artifactory, prefix
+from channeld.web.dialects import anaconda, artifactory, prefix, webservices
 from channeld.web.drain import DRAIN, Drain
 from channeld.web.errors import make_middleware
 from channeld.web.keys import REQUEST_ID, SERVICES, Services
@@ -45,6 +45,7 @@ def make_app(services: Services) -> web.Application:
     native.add_routes(app.router)
     app.router.add_post("/api/v1/upload/{channel:.+}", prefix.post, expect_handler=defer_continue)
     anaconda.add_routes(app.router)
+    webservices.add_routes(app.router)
     app.router.add_route(hdrs.METH_PUT, "/{path:.+}", artifactory.put, expect_handler=defer_continue)
     app.router.add_get("/{path:.+}", reading.read)
     return app

@@ -157,9 +157,7 @@ class Auth:
 
     def actor(self, request: web.Request, token: Token) -> Actor:
         """Say who acts, from where, when and why."""
-        # a header field may hold bytes that are no UTF-8, which no database takes
-        reason = request.headers.get("X-Reason", "")[:500].encode("utf-8", "replace").decode()
-        return Actor(token.id, self._origins.address(request), self._clock.now_ms(), reason)
+        return Actor(token.id, self._origins.address(request), self._clock.now_ms(), reason_of(request))
 
     async def token(self, request: web.Request, action: str, path_token: str | None = None) -> Token:
         """Return the valid token of a request.
@@ -191,6 +189,12 @@ class Auth:
             self._failures.popitem(last=False)
         if self._most and count >= self._most:
             raise TooManyFailures(address)
+
+
+def reason_of(request: web.Request) -> str:
+    """Say why a request comes, as far as it tells."""
+    # a header field may hold bytes that are no UTF-8, which no database takes
+    return request.headers.get("X-Reason", "")[:500].encode("utf-8", "replace").decode()
 
 
 def _token_of(request: web.Request) -> str | None:

@@ -18,6 +18,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from channeld.cachepolicy import NO_STORE
+from channeld.catalog import deliveries, webhooks
+from channeld.catalog import feedstock_rejections as feedstocks
 from channeld.catalog import rejections as catalog
 from channeld.errors import ChanneldError, Rejected, Unavailable
 from channeld.formats.archive.rejections import PackageTooLarge
@@ -25,7 +27,9 @@ from channeld.intake import rejections as intake
 from channeld.logs import current_request_id
 from channeld.pages.rendering import error_page
 from channeld.pages.values import ErrorPage
-from channeld.web import auth, rejections
+from channeld.promotion import applying, requests
+from channeld.promotion.tokenchecks import TooManyTokenChecks
+from channeld.web import auth, promotions, rejections
 from channeld.web.bodies import refuse
 from channeld.web.keys import ONLY_FOR_SENDER, SERVICES
 
@@ -44,7 +48,13 @@ STATUSES: Final[dict[type[Rejected], int]] = {
     auth.TokenRequired: 401,
     auth.TokenInvalid: 401,
     auth.NotAllowed: 403,
+    rejections.CandidateOfAnother: 403,
     auth.TooManyFailures: 429,
+    promotions.FeedstockTokenInvalid: 401,
+    promotions.CopyMissing: 404,
+    requests.RequestMalformed: 400,
+    applying.RequestWithoutChannel: 400,
+    promotions.SeveralPairs: 400,
     rejections.NothingHere: 404,
     rejections.MethodNotKnown: 405,
     rejections.BadRequest: 400,
@@ -64,12 +74,23 @@ STATUSES: Final[dict[type[Rejected], int]] = {
     catalog.PackageMissing: 404,
     catalog.TokenMissing: 404,
     catalog.NoticeMissing: 404,
+    webhooks.WebhookMissing: 404,
+    webhooks.WebhookPaused: 409,
+    webhooks.TooManyWebhooks: 409,
+    deliveries.DeliveryMissing: 404,
+    deliveries.DeliveryDone: 409,
     catalog.ChannelExists: 409,
     catalog.ChannelNotEmpty: 409,
     catalog.FileConflict: 409,
     catalog.CandidateAmbiguous: 409,
     catalog.LabelLocked: 409,
     catalog.LabelPermanent: 409,
+    feedstocks.FeedstockMissing: 404,
+    feedstocks.FeedstockTokenMissing: 404,
+    feedstocks.OutputNotRegistered: 404,
+    feedstocks.GlobMissing: 404,
+    feedstocks.TooManyFeedstockTokens: 409,
+    TooManyTokenChecks: 429,
 }
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from channeld.cachepolicy import CacheTable
 from channeld.clock import Clock
 from channeld.instance import Instance
+from channeld.promotion.tokenchecks import TokenChecks
 from channeld.web.auth import Auth
 from channeld.web.metrics import Metrics
 from channeld.web.origin import Origins
@@ -27,6 +28,7 @@ class Services:
     shelf: Shelf
     pieces: Pieces
     auth: Auth
+    token_checks: TokenChecks
     origins: Origins
     cache: CacheTable
     metrics: Metrics

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from channeld.catalog.copies import Copy
+from channeld.catalog.deliveries import Backlog
 from channeld.indexing.publisher import Publication
+from channeld.webhooks.lines import Outcome
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -23,6 +26,7 @@ class Metrics:
     requests: Counter
     uploads: Counter
     uploaded_bytes: Counter
+    copies: Counter
     publications: Counter
     changes: Counter
     publish_seconds: Histogram
@@ -30,6 +34,12 @@ class Metrics:
     written_bytes: Counter
     damage: Counter
     trouble: Gauge
+    webhook_attempts: Counter
+    webhook_waiting: Gauge
+    webhook_dead: Gauge
+    webhook_oldest: Gauge
+    sealed_id: Gauge
+    seal_lag_seconds: Gauge
     children: dict[tuple[str, str], Counter] = field(default_factory=dict)
 
     def count_request(self, method: str, status: int) -> None:
@@ -47,6 +57,26 @@ class Metrics:
         self.publish_seconds.observe(publication.render_ms / 1000)
         self.live_seconds.observe(publication.waited_ms / 1000)
         self.written_bytes.inc(publication.bytes_written)
+
+    def count_copy(self, copy: Copy) -> None:
+        """Count a copy that has come to its end."""
+        self.copies.labels(copy.state).inc()
+
+    def count_webhook_attempt(self, outcome: Outcome) -> None:
+        """Count one attempt to deliver an event."""
+        self.webhook_attempts.labels(outcome).inc()
+
+    def show_webhook_backlog(self, backlog: Backlog, now_ms: int) -> None:
+        """Show what was not delivered to webhooks."""
+        self.webhook_waiting.set(backlog.waiting)
+        self.webhook_dead.set(backlog.dead)
+        oldest_ms = now_ms if backlog.oldest_ms is None else backlog.oldest_ms
+        self.webhook_oldest.set(max(0, now_ms - oldest_ms) / 1000)
+
+    def show_sealing(self, last_id: int, lag_seconds: float) -> None:
+        """Show how far the audit is sealed."""
+        self.sealed_id.set(last_id)
+        self.seal_lag_seconds.set(lag_seconds)
 
     def text(self) -> bytes:
         """Write everything in Prometheus' text format."""
@@ -67,12 +97,16 @@ def make_metrics(shared_folder: str = "") -> Metrics:
     def counter(name: str, what: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(f"channeld_{name}", what, labels, registry=registry)
 
+    def gauge(name: str, what: str) -> Gauge:
+        return Gauge(f"channeld_{name}", what, registry=registry, multiprocess_mode="livemax")
+
     return Metrics(
         registry=registry,
         shared_folder=shared_folder,
         requests=counter("requests", "Answers by method and status.", ("method", "status")),
         uploads=counter("uploads", "Uploads by outcome.", ("outcome",)),
         uploaded_bytes=counter("uploaded_bytes", "Bytes of accepted packages."),
+        copies=counter("copies", "Copies into production by the states that they came to.", ("state",)),
         publications=counter("publications", "Transactions that published new generations."),
         changes=counter("published_changes", "Changes of files in views that were published."),
         publish_seconds=Histogram(
@@ -89,11 +123,18 @@ def make_metrics(shared_folder: str = "") -> Metrics:
         ),
         written_bytes=counter("pack_bytes", "Bytes of pages, tables and shards written."),
         damage=counter("damaged_pieces", "Stored pieces found damaged while they were read."),
-        trouble=Gauge(
-            "channeld_indexer_trouble",
-            "1 while publishing fails.",
-            registry=registry,
-            multiprocess_mode="livemax",
+        trouble=gauge("indexer_trouble", "1 while publishing fails."),
+        webhook_attempts=counter(
+            "webhook_attempts", "Attempts to deliver events to webhooks, by outcome.", ("outcome",)
+        ),
+        webhook_waiting=gauge("webhook_waiting", "Deliveries to webhooks that wait."),
+        webhook_dead=gauge("webhook_dead", "Deliveries to webhooks that were given up."),
+        webhook_oldest=gauge(
+            "webhook_oldest_waiting_seconds", "Age of the oldest event that waits to be delivered."
+        ),
+        sealed_id=gauge("audit_sealed_id", "The last row of the audit that is sealed."),
+        seal_lag_seconds=gauge(
+            "audit_seal_lag_seconds", "For how long the first row of the audit that is not sealed has waited."
         ),
     )
 

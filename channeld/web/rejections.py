@@ -170,3 +170,24 @@ class BodyNotJson(BadBody):
         return f"The body of the request is not a JSON object: {self.problem}."
 
     advice = "Send one JSON object, in UTF-8."
+
+
+@dataclass(eq=False)
+class CandidateOfAnother(Rejected):
+    """The candidate was uploaded with another token."""
+
+    channel: str
+    subdir: str
+    filename: str
+    sha256: str
+
+    advice = (
+        "It keeps nothing out that is uploaded under its name, and goes by itself; "
+        "for deleting it now the token needs the right 'configure' on the channel."
+    )
+
+    def sentence(self) -> str:
+        return (
+            f"The candidate {self.subdir}/{self.filename} of the channel {self.channel!r} "
+            f"with the sha256 {self.sha256} was uploaded with another token."
+        )

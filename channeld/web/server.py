@@ -223,6 +223,8 @@ async def _index_and_watch(
                         forget_worker(folder, process.pid or 0)
                         processes[number] = start()
         finally:
+            # while this one is open the kernel takes connections that nobody will answer
+            listener.close()
             await _stop_workers(processes, settings.server.shutdown_grace_seconds)
 
 

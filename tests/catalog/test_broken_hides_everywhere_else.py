@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from channeld.catalog import files, tagging
+from channeld.catalog import files
 from channeld.catalog.database import Database
 from channeld.catalog.selection import Selection
-from tests.support.catalog import Observed, actor, add, artifact, make_channel, observe, rows, shown
+from tests.support.catalog import (
+    Observed,
+    actor,
+    add,
+    artifact,
+    make_channel,
+    observe,
+    relabel,
+    rows,
+    shown,
+)
 
 ALPHA, BETA = artifact("alpha"), artifact("beta")
 FILE = ALPHA.filename
@@ -23,7 +33,7 @@ def filled(database: Database) -> Database:
 
 
 def break_it(database: Database) -> Observed:
-    return observe(database, lambda c: tagging.add_labels(c, "chan", SELECTED, ["broken"], actor()))
+    return observe(database, lambda c: relabel(c, SELECTED, add=["broken"]))
 
 
 def test_it_hides_the_file_from_every_other_view(filled: Database) -> None:
@@ -55,7 +65,7 @@ def test_a_hidden_file_still_counts_as_labelled(filled: Database) -> None:
 def test_taken_off_it_brings_the_file_back(filled: Database) -> None:
     break_it(filled)
 
-    mended = observe(filled, lambda c: tagging.remove_labels(c, "chan", SELECTED, ["broken"], actor()))
+    mended = observe(filled, lambda c: relabel(c, SELECTED, remove=["broken"]))
 
     assert mended == Observed(
         1,
@@ -70,7 +80,7 @@ def test_taken_off_it_brings_the_file_back(filled: Database) -> None:
 def test_other_labels_of_a_broken_file_touch_their_own_view_only(filled: Database) -> None:
     break_it(filled)
 
-    seen = observe(filled, lambda c: tagging.remove_labels(c, "chan", SELECTED, ["dev"], actor()))
+    seen = observe(filled, lambda c: relabel(c, SELECTED, remove=["dev"]))
 
     assert seen.marks == [("dev", "noarch", FILE)]
     assert [(row.filename, row.shown, row.labelled) for row in rows(filled, "dev")] == [(FILE, False, False)]

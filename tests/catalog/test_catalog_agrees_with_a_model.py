@@ -20,13 +20,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, labels, tagging, views
+from channeld.catalog import candidates, channels, files, labels, views
 from channeld.catalog import tables as t
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import open_database
 from channeld.catalog.selection import Selection
 from channeld.errors import Rejected
-from tests.support.catalog import NOW, actor, artifact, make_channel, marks, view_key
+from tests.support.catalog import NOW, actor, artifact, make_channel, marks, relabel, view_key
 from tests.support.catalogmodel import ModelChannel
 
 SUBDIRS = ("linux-64", "noarch")
@@ -90,6 +90,44 @@ class Catalog(RuleBasedStateMachine):
         who, expected = actor(self.now_ms), self.models[channel].delete((package.subdir, package.filename))
         self.do(lambda c: files.delete(c, channel, package.subdir, package.filename, who), expected)
 
+    @rule(package=packages)
+    def hide(self, package: files.Artifact) -> None:
+        """Delete one candidate."""
+        place = (package.subdir, package.filename)
+        who, expected = actor(self.now_ms), self.models["staging"].delete(place, package.sha256)
+        self.do(lambda c: files.delete(c, "staging", *place, who, sha256=package.sha256), expected)
+
+    @rule(package=packages)
+    def promote(self, package: files.Artifact) -> None:
+        """Remove what has been promoted."""
+        place, who = (package.subdir, package.filename), actor(self.now_ms)
+
+        def remove(connection: Connection) -> None:
+            staging = channels.lock(connection, ["staging"])["staging"]
+            for one in candidates.candidates_for_copy(connection, staging, *place):
+                if one.file.sha256 == package.sha256:
+                    candidates.remove_candidate(connection, staging, one.file, who)
+
+        self.models["staging"].remove(place, package.sha256)
+        self.do(remove, None)
+
+    @rule(age=st.integers(0, 20))
+    def expire(self, age: int) -> None:
+        """Remove what is old, of the staging channel; of the other one nothing is."""
+        before_ms = self.now_ms - age
+        expected = {name: model.expire(before_ms) for name, model in self.models.items()}
+
+        def remove(connection: Connection) -> dict[str, int]:
+            gone = {}
+            for name in self.models:
+                ids = candidates.expired(connection, channels.get(connection, name), before_ms)
+                who = actor(self.now_ms)
+                gone[name] = candidates.expire(connection, name, ids, before_ms, who) if ids else 0
+            return gone
+
+        assert self.database.write_now(remove) == expected
+        self.now_ms += 1
+
     def has_deleted_files(self) -> bool:
         """Tell whether anything could come back."""
         return any(file.deleted for model in self.models.values() for file in model.files)
@@ -105,16 +143,23 @@ class Catalog(RuleBasedStateMachine):
     @rule(channel=channel_names, package=packages, names=label_lists)
     def put(self, channel: str, package: files.Artifact, names: list[str]) -> None:
         """Put labels on a package."""
-        who, expected = actor(self.now_ms), self.models[channel].put(package.name, names, self.now_ms)
-        self.do(lambda c: tagging.add_labels(c, channel, Selection(name=package.name), names, who), expected)
+        self._relabel(channel, package.name, names, [])
 
     @rule(channel=channel_names, package=packages, names=label_lists)
     def take(self, channel: str, package: files.Artifact, names: list[str]) -> None:
         """Take labels off a package."""
-        who, expected = actor(self.now_ms), self.models[channel].take(package.name, names)
-        self.do(
-            lambda c: tagging.remove_labels(c, channel, Selection(name=package.name), names, who), expected
-        )
+        self._relabel(channel, package.name, [], names)
+
+    def _relabel(self, channel: str, name: str, add: list[str], remove: list[str]) -> None:
+        expected = self.models[channel].relabel(name, add, remove, self.now_ms)
+        chosen, who = Selection(name=name), actor(self.now_ms)
+        self.do(lambda c: relabel(c, chosen, add=add, remove=remove, channel=channel, by=who), expected)
+
+    @rule(channel=channel_names, package=packages, old=label_names, new=label_names)
+    def move(self, channel: str, package: files.Artifact, old: str, new: str) -> None:
+        """Put one label in the place of another."""
+        if old != new:
+            self._relabel(channel, package.name, [new], [old])
 
     @rule(channel=channel_names, label=label_names)
     def create_label(self, channel: str, label: str) -> None:
@@ -164,6 +209,14 @@ class Catalog(RuleBasedStateMachine):
                     assert {
                         row.filename: (hashes[row.artifact_id], row.indexed_ms) for row in shown
                     } == model.shown(label, subdir)
+        staging = channels.get(connection, "staging")
+        for place in {(package.subdir, package.filename) for package in PACKAGES}:
+            promotable = candidates.candidates_for_copy(connection, staging, *place)
+            listed = [(one.file.sha256, frozenset(one.labels), one.hidden) for one in promotable]
+            assert len(listed) == len(set(listed))
+            assert set(listed) == self.models["staging"].candidates(place)
+            ids = [one.file.id for one in promotable]
+            assert ids == sorted(ids)
 
 
 def test_the_catalog_agrees_with_the_model(sqlite_template: Path, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from channeld.catalog import (
     newest,
     packagerows,
     selection,
-    tagging,
     tokens,
     views,
 )
@@ -27,7 +26,16 @@ from channeld.catalog.labels import get as get_label
 from channeld.catalog.listing import Wanted
 from channeld.catalog.selection import Selection
 from tests.support.bulk import fill
-from tests.support.catalog import NOW, actor, add, artifact, make_channel, take_lease, view_key
+from tests.support.catalog import (
+    NOW,
+    actor,
+    add,
+    artifact,
+    make_channel,
+    relabel,
+    take_lease,
+    view_key,
+)
 
 ALPHA = artifact()
 
@@ -86,7 +94,7 @@ def read_file(connection: Connection) -> object:
 
 
 def break_it(connection: Connection) -> object:
-    return tagging.add_labels(connection, "chan", Selection(name="alpha"), ["broken"], actor())
+    return relabel(connection, Selection(name="alpha"), add=["broken"])
 
 
 def flip(connection: Connection) -> object:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection
 
-from channeld.catalog import audit, channels, files, labels, notices, tagging
+from channeld.catalog import audit, channels, files, labels, notices
 from channeld.catalog.audit import Actor, AuditRow
 from channeld.catalog.database import Database
 from channeld.catalog.selection import Selection
@@ -27,6 +27,7 @@ from tests.support.catalog import (
     artifact,
     make_channel,
     observe,
+    relabel,
 )
 
 ALPHA, BETA, GAMMA = artifact("alpha"), artifact("beta"), artifact("gamma", subdir="linux-64")
@@ -73,19 +74,19 @@ CASES = [
     ),
     Case(
         "add labels",
-        lambda c: tagging.add_labels(c, "chan", SELECTED, ["rc", "main"], actor()),
+        lambda c: relabel(c, SELECTED, add=["rc", "main"]),
         [("rc", "noarch", FILE)],
         ("file.label", SUBJECT),
     ),
     Case(
         "remove labels",
-        lambda c: tagging.remove_labels(c, "chan", SELECTED, ["rc", "main"], actor()),
+        lambda c: relabel(c, SELECTED, remove=["rc", "main"]),
         [("main", "noarch", FILE)],
         ("file.label", SUBJECT),
     ),
     Case(
         "break",
-        lambda c: tagging.add_labels(c, "chan", SELECTED, ["broken"], actor()),
+        lambda c: relabel(c, SELECTED, add=["broken"]),
         [("broken", "noarch", FILE), ("dev", "noarch", FILE), ("main", "noarch", FILE)],
         ("file.label", SUBJECT),
     ),
@@ -146,13 +147,13 @@ def test_the_same_change_again_is_none(filled: Database, case: Case) -> None:
     assert observe(filled, case.change) == UNCHANGED
 
 
-def test_each_file_of_a_selection_is_a_change_of_its_own(filled: Database) -> None:
+def test_all_files_of_a_selection_are_one_change_with_a_row_for_each(filled: Database) -> None:
     add(filled, BETA)
 
-    seen = observe(filled, lambda c: tagging.add_labels(c, "chan", Selection(label="main"), ["rc"], actor()))
+    seen = observe(filled, lambda c: relabel(c, Selection(label="main"), add=["rc"]))
 
     assert seen == Observed(
-        2,
+        1,
         [("rc", "noarch", FILE), ("rc", "noarch", BETA.filename)],
         [("file.label", SUBJECT), ("file.label", f"noarch/{BETA.filename}")],
     )
@@ -160,7 +161,7 @@ def test_each_file_of_a_selection_is_a_change_of_its_own(filled: Database) -> No
 
 def test_a_row_tells_who_did_what_when_and_why(filled: Database) -> None:
     someone = Actor("cd-abc", "192.0.2.7", NOW + 4, "does not start")
-    filled.write_now(lambda c: tagging.add_labels(c, "chan", SELECTED, ["broken"], someone))
+    filled.write_now(lambda c: relabel(c, SELECTED, add=["broken"], by=someone))
 
     row = filled.read_now(lambda c: audit.newest(c, channel="chan", limit=1))[0]
 

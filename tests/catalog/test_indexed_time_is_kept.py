@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from channeld.catalog import files, labels, tagging
+from channeld.catalog import files, labels
 from channeld.catalog.database import Database
 from channeld.catalog.selection import Selection
-from tests.support.catalog import NOW, actor, add, artifact, entered, make_channel
+from tests.support.catalog import NOW, actor, add, artifact, entered, make_channel, relabel
 
 ALPHA = artifact()
 FILE = ALPHA.filename
@@ -22,11 +22,11 @@ def filled(database: Database) -> Database:
 
 
 def put(database: Database, label: str, now_ms: int) -> None:
-    database.write_now(lambda c: tagging.add_labels(c, "chan", SELECTED, [label], actor(now_ms)))
+    database.write_now(lambda c: relabel(c, SELECTED, add=[label], by=actor(now_ms)))
 
 
 def take(database: Database, label: str, now_ms: int) -> None:
-    database.write_now(lambda c: tagging.remove_labels(c, "chan", SELECTED, [label], actor(now_ms)))
+    database.write_now(lambda c: relabel(c, SELECTED, remove=[label], by=actor(now_ms)))
 
 
 def test_each_label_has_its_own(filled: Database) -> None:

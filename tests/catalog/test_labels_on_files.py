@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from channeld.catalog import labels, tagging
+from channeld.catalog import labels
 from channeld.catalog.database import Database
-from channeld.catalog.rejections import FileMissing, LabelLocked, LabelMissing
+from channeld.catalog.rejections import FileMissing, LabelLocked, LabelMissing, PackageMissing
 from channeld.catalog.selection import Selection, StoredFile
 from channeld.formats.rejections import LabelMalformed
 from tests.support.catalog import (
@@ -20,6 +20,7 @@ from tests.support.catalog import (
     dump,
     make_channel,
     observe,
+    relabel,
     shown,
 )
 
@@ -36,12 +37,12 @@ def filled(database: Database) -> Database:
 
 
 def put(database: Database, selected: Selection, *names: str) -> list[str]:
-    changed = database.write_now(lambda c: tagging.add_labels(c, "chan", selected, names, actor()))
+    changed = database.write_now(lambda c: relabel(c, selected, add=names))
     return filenames(changed)
 
 
 def take(database: Database, selected: Selection, *names: str) -> list[str]:
-    changed = database.write_now(lambda c: tagging.remove_labels(c, "chan", selected, names, actor()))
+    changed = database.write_now(lambda c: relabel(c, selected, remove=names))
     return filenames(changed)
 
 
@@ -59,7 +60,7 @@ def test_a_label_is_put_on_a_file(filled: Database) -> None:
 def test_a_label_that_is_not_there_is_created(filled: Database) -> None:
     seen = observe(
         filled,
-        lambda c: tagging.add_labels(c, "chan", Selection(filename=ALPHA.filename), ["new", "new"], actor()),
+        lambda c: relabel(c, Selection(filename=ALPHA.filename), add=["new", "new"]),
     )
 
     assert seen == Observed(
@@ -79,9 +80,7 @@ def test_a_label_is_copied_from_all_files_that_carry_another(filled: Database) -
 
 
 def test_a_label_is_taken_off(filled: Database) -> None:
-    seen = observe(
-        filled, lambda c: tagging.remove_labels(c, "chan", Selection(name="gamma"), ["dev", "dev"], actor())
-    )
+    seen = observe(filled, lambda c: relabel(c, Selection(name="gamma"), remove=["dev", "dev"]))
 
     assert seen == Observed(
         1, [("dev", "linux-64", GAMMA.filename)], [("file.label", f"linux-64/{GAMMA.filename}")]
@@ -100,15 +99,19 @@ def test_a_file_may_be_under_no_label(filled: Database) -> None:
 def test_what_is_as_asked_stays_as_it_is(filled: Database) -> None:
     alpha = Selection(filename=ALPHA.filename)
 
-    assert observe(filled, lambda c: tagging.add_labels(c, "chan", alpha, ["main"], actor())) == UNCHANGED
-    assert observe(filled, lambda c: tagging.remove_labels(c, "chan", alpha, ["dev"], actor())) == UNCHANGED
-    assert observe(filled, lambda c: tagging.add_labels(c, "chan", alpha, [], actor())) == UNCHANGED
+    assert observe(filled, lambda c: relabel(c, alpha, add=["main"])) == UNCHANGED
+    assert observe(filled, lambda c: relabel(c, alpha, remove=["dev"])) == UNCHANGED
+    assert observe(filled, lambda c: relabel(c, alpha, add=[])) == UNCHANGED
 
 
 def test_a_selection_that_means_no_file_creates_no_label(filled: Database) -> None:
+    """Whoever names a package that is not there is told; a label that nothing carries is no mistake."""
+    filled.write_now(lambda c: labels.create(c, "chan", "empty", actor()))
     before = dump(filled)
 
-    assert put(filled, Selection(name="nothing"), "new") == []
+    with pytest.raises(PackageMissing):
+        put(filled, Selection(name="nothing"), "new")
+    assert put(filled, Selection(label="empty"), "new") == []
     assert dump(filled) == before
 
 

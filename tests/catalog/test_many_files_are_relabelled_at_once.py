@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
 
-from channeld.catalog import channels, labels, relabelling
+from channeld.catalog import bulk, channels, labels, relabelling
+from channeld.catalog.bulk import Arrival, Marking
 from channeld.catalog.database import Database
 from channeld.catalog.listing import labels_of
 from channeld.catalog.rejections import FileMissing, LabelBothWays, LabelLocked, LabelMissing, PackageMissing
@@ -176,3 +179,55 @@ def test_labels_of_files_are_found_together(database: Database) -> None:
         return {row.filename: found.get(row.id, ()) for row in rows}
 
     assert database.read_now(look) == {A1: ("dev", "main"), A2: ("dev", "main"), B1: ()}
+
+
+def test_thousands_of_files_move_whole_or_not_at_all(database: Database, backend: str) -> None:
+    count = 5000 if backend == "sqlite" else 600  # what PostgreSQL does is the same, and takes longer
+    arrivals = [Arrival(artifact(f"many{number}")) for number in range(count)]
+    database.write_now(
+        lambda connection: bulk.add_many(connection, CHANNEL, arrivals, ["rc"], actor(), Marking.WHOLE)
+    )
+    asked = Relabelling((Selection(label="rc"),), ("main",), ("rc",))
+
+    def carried(label: str) -> int:
+        def ask(connection: Connection) -> int:
+            channel = channels.get(connection, CHANNEL)
+            return labels.count_files(connection, labels.get(connection, channel, label))
+
+        return database.read_now(ask)
+
+    def then_fail(connection: Connection) -> None:
+        relabelling.apply(connection, CHANNEL, asked, actor(), lambda changes: None)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        database.write_now(then_fail)
+    assert (carried("rc"), carried("main")) == (count, 0)
+    seen = observe(database, work(Selection(label="rc"), ("main",), ("rc",)))
+
+    assert (carried("rc"), carried("main")) == (0, count)
+    assert (seen.revisions, len(seen.marks), len(seen.actions)) == (1, 2 * count, count)
+    assert observe(database, work(Selection(label="rc"), ("main",), ("rc",))) == UNCHANGED
+
+
+def test_two_moves_at_once_do_not_share_a_file(database: Database) -> None:
+    """Whichever comes first moves all of them; the other one finds none, and nothing is under both."""
+    start = threading.Barrier(2)
+
+    def move(label: str) -> int:
+        asked = Relabelling((Selection(label="dev"),), (label,), ("dev",))
+        start.wait(10)
+        changes, _ = database.write_now(
+            lambda connection: relabelling.apply(connection, CHANNEL, asked, actor(), lambda changes: None)
+        )
+        return len(changes)
+
+    with ThreadPoolExecutor(2) as threads:
+        moved = dict(zip(("one", "two"), threads.map(move, ("one", "two")), strict=True))
+    assert sorted(moved.values()) == [0, 3]
+    winner = max(moved, key=lambda label: moved[label])
+    names = database.read_now(
+        lambda connection: [one.name for one in labels.every(connection, channels.get(connection, CHANNEL))]
+    )
+    assert names == sorted({"dev", "main", winner})  # a label that nothing gets is not created
+    assert (shown(database, winner), shown(database, "dev")) == ([A1, A2], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from channeld.catalog import audit, bulk, channels, files, labels
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.bulk import Arrival, Marking
+from channeld.catalog.candidates import candidates_for_copy
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database, open_database
 from channeld.catalog.files import Artifact
@@ -268,6 +270,38 @@ def test_deleting_many_gives_the_rows_of_deleting_one_by_one(database: Database)
             '{"files":{"noarch":3},"labels":["dev","main"]}',
         )
     assert database.write_now(lambda c: bulk.delete_many(c, "many", [], ACTOR, Marking.EACH)) == 0
+
+
+def test_candidates_are_hidden_one_by_one_and_live_longer_when_they_come_again(database: Database) -> None:
+    arrivals = some(2)
+    later = replace(ACTOR, now_ms=ACTOR.now_ms + 1)
+
+    def work(connection: Connection) -> None:
+        make_channels(connection, "stage", kind="staging")
+        channel = channels.get(connection, "stage")
+        for actor in (ACTOR, later):
+            bulk.add_many(connection, "stage", arrivals, ["main"], actor, Marking.EACH)
+        times = connection.execute(sa.select(t.files.c.uploaded_ms)).scalars().all()
+        assert times == [later.now_ms] * 2
+        names = [one.artifact.filename for one in arrivals]
+        gone = [
+            one
+            for subdir in ("linux-64", "noarch")
+            for one in bulk.live_files(connection, channel, subdir, names)
+        ]
+        revision = bulk.delete_many(connection, "stage", gone, later, Marking.EACH)
+        assert revision == channels.get(connection, "stage").revision
+        hidden = [
+            (one.labels, one.hidden)
+            for arrival in arrivals
+            for one in candidates_for_copy(
+                connection, channel, arrival.artifact.subdir, arrival.artifact.filename
+            )
+        ]
+        assert hidden == [(("main",), True)] * 2
+        assert {row.action for row in audit.newest(connection, limit=2)} == {"file.hide"}
+
+    database.write_now(work)
 
 
 def _delete_one(connection: Connection, filename: str) -> None:

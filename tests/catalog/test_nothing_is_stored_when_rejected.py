@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, labels, notices, tagging, tokens
+from channeld.catalog import channels, files, labels, notices, tokens
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database
 from channeld.catalog.rejections import (
@@ -38,7 +38,7 @@ from channeld.formats.rejections import (
     LabelReserved,
     SubdirMalformed,
 )
-from tests.support.catalog import actor, artifact, dump
+from tests.support.catalog import actor, artifact, dump, relabel
 
 ALPHA = artifact("alpha")
 SELECTED = Selection(filename=ALPHA.filename)
@@ -85,10 +85,10 @@ REJECTED: list[tuple[type[Rejected], Change]] = [
     (LabelPermanent, lambda c: labels.delete(c, "chan", "broken", actor())),
     (FileMissing, lambda c: files.delete(c, "chan", "noarch", "nothing-1-0.conda", actor())),
     (CandidateAmbiguous, lambda c: files.delete(c, "staging", "noarch", ALPHA.filename, actor())),
-    (FileMissing, lambda c: tagging.add_labels(c, "chan", Selection(filename="x"), ["new-label"], actor())),
-    (LabelLocked, lambda c: tagging.add_labels(c, "chan", SELECTED, ["new-label", "locked"], actor())),
-    (LabelMissing, lambda c: tagging.remove_labels(c, "chan", SELECTED, ["main", "nothing"], actor())),
-    (LabelLocked, lambda c: tagging.remove_labels(c, "chan", Selection(label="locked"), ["locked"], actor())),
+    (FileMissing, lambda c: relabel(c, Selection(filename="x"), add=["new-label"])),
+    (LabelLocked, lambda c: relabel(c, SELECTED, add=["new-label", "locked"])),
+    (LabelMissing, lambda c: relabel(c, SELECTED, remove=["main", "nothing"])),
+    (LabelLocked, lambda c: relabel(c, Selection(label="locked"), remove=["locked"])),
     (NoticeMissing, lambda c: notices.expire(c, "chan", "nothing", actor())),
     (TokenMissing, lambda c: tokens.revoke(c, "nothing", actor())),
     (

@@ -48,7 +48,7 @@ def test_a_selection_means_what_fits_all_of_it(filled: Database) -> None:
         (Selection(filename=ALPHA1.filename, subdir="linux-64"), [ALPHA_LINUX]),
         (Selection(label="dev"), [ALPHA_LINUX, ALPHA1]),
         (Selection(label="dev", name="alpha", subdir="noarch"), [ALPHA1]),
-        (Selection(name="beta"), [BETA_NEW]),
+        (Selection(name="beta"), [BETA_OLD, BETA_NEW]),
         (Selection(name="beta", sha256=BETA_OLD.sha256), [BETA_OLD]),
         (Selection(name="nothing"), []),
     ):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, selection, tagging
+from channeld.catalog import channels, files, selection
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database
 from channeld.catalog.rejections import CandidateAmbiguous, FileMissing
 from channeld.catalog.selection import Selection, StoredFile
-from tests.support.catalog import actor, add, artifact, dump, make_channel, rows, view_key
+from tests.support.catalog import actor, add, artifact, dump, make_channel, relabel, rows, view_key
 
 ONE, TWO, THREE = (artifact(content=content) for content in ("1", "2", "3"))
 FILE = ONE.filename
@@ -87,7 +87,7 @@ def test_a_download_under_a_label_gets_what_the_label_shows(staging: Database) -
 
 def test_a_broken_candidate_does_not_hide_the_others(staging: Database) -> None:
     chosen = Selection(filename=FILE, sha256=TWO.sha256)
-    staging.write_now(lambda c: tagging.add_labels(c, "chan", chosen, ["broken"], actor()))
+    staging.write_now(lambda c: relabel(c, chosen, add=["broken"]))
 
     assert hashes(staging) == [ONE.sha256]
     assert downloaded(staging, "main") == ONE.sha256
@@ -96,8 +96,8 @@ def test_a_broken_candidate_does_not_hide_the_others(staging: Database) -> None:
 
 
 def test_an_older_candidate_comes_back_when_the_newest_loses_the_label(staging: Database) -> None:
-    chosen = Selection(filename=FILE)
-    lost = staging.write_now(lambda c: tagging.remove_labels(c, "chan", chosen, ["main"], actor()))
+    chosen = Selection(filename=FILE, sha256=TWO.sha256)
+    lost = staging.write_now(lambda c: relabel(c, chosen, remove=["main"]))
 
     assert [file.sha256 for file in lost] == [TWO.sha256]
     assert hashes(staging) == [ONE.sha256]

@@ -14,6 +14,7 @@ from channeld.catalog import tables as t
 from channeld.catalog.database import Database
 from channeld.catalog.shards import StoredShard, find, keep
 from channeld.catalog.sweeping import SweptArtifact
+from tests.support.candidates import ONE, expire, hide, make_staging
 from tests.support.catalog import (
     NOW,
     actor,
@@ -268,3 +269,33 @@ def test_batches_are_bounded(database: Database) -> None:
     assert len(first) == 5
     assert len(sweep(database, first, NOW + DAY)) == 5
     assert len(orphans(database, NOW + DAY)) == 2
+
+
+def test_a_hidden_candidate_needs_its_bytes(database: Database) -> None:
+    """However long ago it was hidden: it can be promoted until its row is gone."""
+    make_staging(database, ONE)
+    hide(database, ONE)
+    assert orphans(database, NOW + 99 * DAY) == []
+
+    database.write_now(lambda c: expire(c, NOW + 1))
+    assert len(orphans(database, NOW + 99 * DAY)) == 1
+
+
+def test_what_no_file_names_goes_sooner(database: Database) -> None:
+    """A deleted file may stand in a generation that is kept; what a candidate leaves behind stands in none."""
+    make_staging(database, ONE)
+    make_channel(database)
+    add(database, ALPHA)
+    delete(database, NOW + 1)
+    database.write_now(lambda c: expire(c, NOW + 1))
+
+    def unnamed(before_ms: int) -> list[int]:
+        return database.read_now(lambda c: sweeping.orphans(c, 0, unnamed_before_ms=before_ms))
+
+    assert unnamed(NOW) == []
+    (artifact_id,) = unnamed(NOW + 1)
+    swept = database.write_now(
+        lambda c: sweeping.sweep_artifacts(c, [artifact_id], 0, NOW, unnamed_before_ms=NOW + 1)
+    )
+    assert [one.sha256 for one in swept] == [ONE.sha256]
+    assert sweep(database, [artifact_id], NOW + DAY) == []

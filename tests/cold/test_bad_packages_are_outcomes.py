@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from channeld.cli.index import index as command
 from channeld.cold import reading
 from channeld.cold.reading import ReadFiles
+from channeld.cold.refusal import Refusal
 from channeld.cold.scan import Seen
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
@@ -116,7 +117,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     for seen in (Seen(status.st_size, 1), Seen(status.st_size - 1, status.st_mtime_ns)):
         job = ReadFiles(str(path.parent), "noarch", ((path.name, seen),), Naming.STRICT, Limits(), NOW)
         ((result, kept),) = job()
-        assert isinstance(result, reading.Refusal)
+        assert isinstance(result, Refusal)
         assert (result.code, kept) == ("file_changing", "")
 
 
@@ -125,5 +126,5 @@ def test_a_file_that_is_gone_before_it_is_read_is_refused(tmp_path: Path) -> Non
         str(tmp_path), "noarch", (("alpha-1.0-0.conda", Seen(5, 5)),), Naming.STRICT, Limits(), NOW
     )
     ((result, _),) = job()
-    assert isinstance(result, reading.Refusal)
+    assert isinstance(result, Refusal)
     assert result.sentence == "alpha-1.0-0.conda cannot be read: No such file or directory."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from channeld.catalog import files, tagging
+from channeld.catalog import files
 from channeld.catalog.selection import Selection
+from tests.support.catalog import relabel
 from tests.support.indexing import SHARDS, World, package
 
 ALPHA, BETA = package("alpha"), package("beta")
@@ -91,6 +92,6 @@ def test_the_other_candidate_takes_the_place_of_a_broken_one(world: World) -> No
 
     assert shown() == second.sha256
     selected = Selection(subdir=second.subdir, filename=second.filename, sha256=second.sha256)
-    world.write(lambda c: tagging.add_labels(c, "staging", selected, ["broken"], world.actor))
+    world.write(lambda c: relabel(c, selected, add=["broken"], channel="staging", by=world.actor))
     world.publish()
     assert shown() == first.sha256

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from channeld.clock import SystemClock
-from channeld.indexing.service import IndexerService
+from channeld.indexing.press import Levels
+from channeld.indexing.publisher import LARGE_BATCH, Publication
+from channeld.indexing.service import IndexerService, breath
 from tests.support.indexing import World, package
 
 
@@ -24,17 +26,17 @@ def upload(world: World, first: int, count: int) -> None:
 async def test_what_comes_after_a_large_batch_is_one_batch(new_world: Callable[..., World]) -> None:
     world = new_world(clock=SystemClock())
     world.make_channel()
-    upload(world, 0, 8)
-    service = IndexerService(world.publisher, poll_seconds=0.01, breath_seconds=1.0)
+    upload(world, 0, LARGE_BATCH)
+    service = IndexerService(world.publisher, poll_seconds=0.01, breath_after=lambda made: 1.0)
     service.start()
     try:
-        await published(world, 8)
-        for number in range(8, 12):
+        await published(world, LARGE_BATCH)
+        for number in range(LARGE_BATCH, LARGE_BATCH + 4):
             upload(world, number, 1)
             service.wake()
             await asyncio.sleep(0.05)
-        assert len(world.names()) == 8
-        await published(world, 12)
+        assert len(world.names()) == LARGE_BATCH
+        await published(world, LARGE_BATCH + 4)
     finally:
         await service.stop()
     last = world.generation()
@@ -45,7 +47,7 @@ async def test_what_comes_after_a_large_batch_is_one_batch(new_world: Callable[.
 async def test_small_batches_follow_each_other_without_a_pause(new_world: Callable[..., World]) -> None:
     world = new_world(clock=SystemClock())
     world.make_channel()
-    service = IndexerService(world.publisher, poll_seconds=0.01, breath_seconds=60.0)
+    service = IndexerService(world.publisher, poll_seconds=0.01)
     service.start()
     try:
         for number in range(3):
@@ -54,3 +56,34 @@ async def test_small_batches_follow_each_other_without_a_pause(new_world: Callab
             await published(world, 2 * number + 2)
     finally:
         await service.stop()
+
+
+def test_the_pause_follows_from_the_last_publication_and_has_a_bound() -> None:
+    def made(changes: int, render_ms: int) -> Publication:
+        return Publication("channel", 1, ("main/noarch",), changes, 0, render_ms, 0)
+
+    assert breath(made(LARGE_BATCH - 1, 9_000)) == 0.0
+    assert breath(made(LARGE_BATCH, 100)) == 0.2
+    assert breath(made(LARGE_BATCH, 9_000)) == 0.5
+
+
+async def test_a_pause_does_not_keep_the_service_from_stopping(new_world: Callable[..., World]) -> None:
+    world = new_world(clock=SystemClock())
+    world.make_channel()
+    upload(world, 0, 1)
+    service = IndexerService(world.publisher, poll_seconds=0.01, breath_after=lambda made: 60.0)
+    service.start()
+    await published(world, 1)
+    async with asyncio.timeout(5):
+        await service.stop()
+
+
+def test_a_large_batch_is_not_pressed_at_the_settled_level(new_world: Callable[..., World]) -> None:
+    world = new_world(levels=Levels(9, 6, 1, settled_pages=100), recompress_pages=8)
+    world.make_channel()
+    upload(world, 10, LARGE_BATCH)
+    world.publish()
+    assert {page.level for page in world.table("repodata.json").pages()} == {6}
+    upload(world, 40, LARGE_BATCH - 1)
+    world.publish()
+    assert {page.level for page in world.table("repodata.json").pages()} == {9}

@@ -15,33 +15,40 @@ import channeld
 from channeld.catalog.views import ViewKey
 from channeld.errors import ChanneldError, Rejected, Unavailable, code_of
 from channeld.indexing.packs import PieceDamaged
+from channeld.promotion.requests import Problem
 from channeld.web.errors import status_for
 
 #: Rules whose status is not 422.
 STATUSES = {
     400: {
         "BadBody", "BadField", "BadRequest", "BodyCutShort", "BodyNotJson", "ChecksumMalformed", "EmptyUpload",
-        "FieldAbsent", "FieldUnknown", "FieldWrong",
+        "FieldAbsent", "FieldUnknown", "FieldWrong", "SeveralPairs", "RequestMalformed", "RequestWithoutChannel",
     },
-    401: {"TokenInvalid", "TokenRequired"},
-    403: {"LabelClosed", "NoPasswords", "NotAllowed"},
+    401: {"FeedstockTokenInvalid", "TokenInvalid", "TokenRequired"},
+    403: {"CandidateOfAnother", "LabelClosed", "NoPasswords", "NotAllowed"},
     404: {
-        "ChannelMissing", "FileMissing", "LabelMissing", "NothingHere", "NoticeMissing", "PackageMissing",
-        "TokenMissing", "UploadUnknown",
+        "ChannelMissing", "CopyMissing", "FileMissing", "LabelMissing", "NothingHere", "NoticeMissing",
+        "PackageMissing", "TokenMissing", "UploadUnknown", "WebhookMissing", "DeliveryMissing",
+        "FeedstockMissing", "FeedstockTokenMissing", "GlobMissing", "OutputNotRegistered",
     },
     405: {"MethodNotKnown"},
     408: {"BodyStalled"},
     409: {
         "CandidateAmbiguous", "ChannelExists", "ChannelNotEmpty", "FileConflict", "LabelLocked", "LabelPermanent",
+        "TooManyFeedstockTokens", "TooManyWebhooks", "WebhookPaused", "DeliveryDone",
     },
     413: {"BodyTooLarge", "PackageTooLarge"},
     415: {"BodyEncoded"},
-    429: {"TooManyFailures"},
+    429: {"TooManyFailures", "TooManyTokenChecks"},
 }  # fmt: skip
 
 #: Whatever breaks a rule of the formats is 422: it was understood, and is wrong.
 UNPROCESSABLE = {
-    "AttestationNotKept", "BadSettingValue", "ChecksumMismatch", "CopyOfBroken", "ForceRefused", "GrantMalformed",
+    "AddressRefused", "WebhookUrlRefused",
+    "AttestationNotKept", "BadSettingValue", "ChecksumMismatch", "CopyOfBroken", "CopyRefused", "ForceRefused",
+    "GrantMalformed", "NothingPromotes", "RequestKeyReused",
+    "BytesUnfit", "ChangedMeanwhile", "CopyIntoItself", "DeletedThere", "NotUnderLabel", "OtherBytes",
+    "RequestAboutStaging", "RequestRefused", "FeedstockNameMalformed",
     "GlobMalformed", "LabelBothWays", "NothingSelected", "OutputTooShort", "PinMalformed", "RegistryFileMalformed",
     "ReservedChannelName", "RevisionMessageTooLong", "SubdirContradicted", "TokenFileMalformed", "ValueUnstorable",
 }  # fmt: skip
@@ -59,11 +66,14 @@ SENTENCES = {
     ("ChannelStuck", "problem"): "It is stuck.",
     ("NotAllowed", "lacks"): "It lacks something.",
     ("LabelClosed", "lacks"): "It is locked.",
+    ("WebhookUrlRefused", "problem"): "is wrong",
 }
 
 VALUES: dict[str, Any] = {
     "str": "some-text", "int": 7, "float": 1.5, "bool": True, "int | None": None, "tuple[str, ...]": ("a", "b"),
     "Any": "anything", "object": "anything", "Sequence[str]": ("a", "b"), "str | None": "some-text",
+    "tuple[Problem, ...]": (Problem("packages[0]", "has to be a text", 3),),
+    "tuple[dict[str, str], ...]": ({"key": "packages[0]", "outcome": "refused", "text": "It is not there."},),
     "ViewKey": ViewKey(1, 2, "noarch", "chan", "main"), "PieceDamaged": PieceDamaged("pack", 7, "it is cut short"),
 }  # fmt: skip
 

@@ -18,11 +18,13 @@ import sqlalchemy as sa
 from channeld.blobs.local import LocalBlobs
 from channeld.catalog import channels, files, sweeping
 from channeld.catalog import tables as t
+from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database
 from channeld.catalog.files import Artifact
 from channeld.intake import sweeping as bytes_sweeping
 from channeld.intake.keeping import BytesSwept, add_kept, forget_bytes
 from channeld.intake.sweeping import UNFINISHED_SECONDS, UNNAMED_SECONDS, Sweeper, Swept
+from channeld.promotion.expiry import Expiry
 from channeld.web import services
 from tests.support.catalog import NOW, actor, artifact, make_channel
 from tests.support.clock import ManualClock
@@ -160,6 +162,33 @@ def test_keeping_for_ever_is_a_setting(store: Store) -> None:
     forever = Sweeper(store.database, store.blobs, store.clock, keep_artifacts_seconds=0)
     assert forever.sweep() == Swept(0, 0, 0)
     assert store.there(kept)
+
+    # not of what no file names: nothing can show it
+    store.database.write_now(
+        lambda connection: channels.delete(connection, "chan", actor(store.clock.now_ms()), force=True)
+    )
+    assert forever.sweep() == Swept(artifacts=1, blobs=1, unfinished=0)
+    assert not store.there(kept)
+
+
+def test_the_bytes_of_a_candidate_go_when_it_has_expired(store: Store) -> None:
+    """An hour after they came at the earliest, and not those that another channel has."""
+    make_channel(store.database, "staging", ChannelSettings(kind="staging"))
+    kept, gone = store.keep("alpha"), store.keep("beta")
+    store.name(kept)
+    for one in (kept, gone):
+        store.database.write_now(
+            lambda c, one=one: add_kept(c, store.blobs, "staging", one, ("main",), actor(NOW))  # type: ignore[misc]
+        )
+
+    def expire() -> int:
+        return Expiry(store.database, store.clock, keep_seconds=60).run()
+
+    store.clock.advance(seconds=61)
+    assert (expire(), store.sweeper.sweep()) == (2, Swept(0, 0, 0))
+    store.clock.advance(seconds=UNNAMED_SECONDS - 60)
+    assert store.sweeper.sweep() == Swept(artifacts=1, blobs=1, unfinished=0)
+    assert (store.there(kept), store.there(gone)) == (True, False)
 
 
 def test_unfinished_uploads_go_after_some_hours(store: Store) -> None:

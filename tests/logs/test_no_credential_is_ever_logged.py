@@ -69,6 +69,7 @@ HOSTILE = [
     f"postgresql://me:{SECRET}@db/channeld",
     f"postgresql+psycopg://me:{SECRET}/with@signs@db/channeld",
     f"password={SECRET}",
+    f"[parameters: ('abc', 'https://example.org/', 'whsec_{SECRET}')]",
 ]
 
 

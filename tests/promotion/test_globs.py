@@ -98,7 +98,23 @@ def test_what_conda_forge_takes_for_a_glob(text: str, glob: bool) -> None:
     assert is_glob(text) is glob
 
 
-@pytest.mark.parametrize("text", ["*", "**", "*?", "?" * 9, "", "a", "a" * (GLOB_LIMIT + 1), "a*\n", "a\0*"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "**",
+        "*?",
+        "?" * 9,
+        "",
+        "a",
+        "a" * (GLOB_LIMIT + 1),
+        "a*\n",
+        "a\0*",
+        "[a-z]*",
+        "*[!-]",
+        "[a-z][a-z0-9]*",
+    ],
+)
 def test_what_means_everything_or_nothing_is_refused(text: str) -> None:
     with pytest.raises(GlobMalformed):
         check_glob(text)

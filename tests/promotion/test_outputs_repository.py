@@ -72,7 +72,9 @@ def test_a_repository_says_how_deep_it_is() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [b"", b"[]", b'{"outputs_path": 1}', b'{"outputs_path": "/"}', b'{"shard_level": "3"}', b'{"shard_level": true}',
+    [b"", b"[]", b'{"outputs_path": 1}', b'{"outputs_path": "/"}', b'{"outputs_path": "../x"}',
+     b'{"outputs_path": "a/../../x"}', b'{"outputs_path": "a//x"}', b'{"outputs_path": "a\\u0000"}',
+     b'{"shard_level": "3"}', b'{"shard_level": true}',
      b'{"shard_level": -1}', b'{"shard_level": 99}', b'{"shard_fill": ""}', b'{"shard_fill": "/"}'],
 )  # fmt: skip
 def test_what_is_no_configuration_is_told(config: bytes) -> None:

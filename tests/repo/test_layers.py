@@ -17,13 +17,14 @@ import pytest
 
 from tests.support.project import ROOT, project_files
 
-GROUND = {"errors", "settings", "logs", "clock", "cachepolicy"}
+GROUND = {"errors", "settings", "logs", "clock", "cachepolicy", "lives"}
 STATE = {"catalog", "blobs"}
-VERBS = {"intake", "promotion", "patching", "indexing", "push"}
+VERBS = {"intake", "promotion", "patching", "indexing", "push", "webhooks"}
 
 MAY_IMPORT = {
     "errors": set[str](),
     "clock": set[str](),
+    "lives": set[str](),
     "settings": {"errors"},
     "cachepolicy": {"settings"},
     "logs": {"settings"},
@@ -117,6 +118,26 @@ def test_imports_point_down_only() -> None:
         if part != part_of(module) and part not in MAY_IMPORT.get(part_of(module), set())
     ]
     assert upwards == []
+
+
+def imported_at_once(module: str, tree: ast.Module, known: set[str]) -> set[str]:
+    """Return the modules that have to be there before a module is: those that its lines import, not its functions."""
+    found = set()
+    for node in tree.body:
+        for one in imports_of(module, ast.Module([node], [])) if isinstance(node, ast.ImportFrom) else ():
+            inner = f"{one.module}.{one.name}"
+            found.add(inner if inner in known else one.module)
+    return found & known
+
+
+def test_no_modules_import_each_other() -> None:
+    trees = modules()
+    waiting = {module: imported_at_once(module, tree, {*trees}) for module, tree in trees.items()}
+    placed: set[str] = set()
+    while ready := {module for module, needs in waiting.items() if needs <= placed}:
+        placed |= ready
+        waiting = {module: needs for module, needs in waiting.items() if module not in ready}
+    assert waiting == {}
 
 
 def test_formats_import_nothing_that_reaches_the_world() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,37 @@ def test_all_of_them_stop(server: Serve) -> None:
 
     assert server.stop() == 0
     assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
+
+
+def test_nobody_is_left_waiting_for_a_server_that_stops(tmp_path: Path) -> None:
+    """While an upload is finished, a new client is refused at once and may go elsewhere."""
+    with Serve(tmp_path, "--workers", "2") as server:
+        server.read_welcome()
+        server.create_channel()
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        data = build_conda("alpha", "1.0")
+        head = f"PUT /chan/noarch/alpha-1.0-0.conda HTTP/1.1\r\nHost: {host}\r\n"
+        head += f"Authorization: Bearer {server.token}\r\nContent-Length: {len(data)}\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(head.encode() + data[:10])
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            assert is_refused_soon(host, int(port))
+            assert server.process.poll() is None
+            slow.sendall(data[10:])
+            assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
+        assert server.process.wait(20) == 0
+
+
+def is_refused_soon(host: str, port: int) -> bool:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_exactly_one_process_indexes(server: Serve) -> None:

@@ -116,6 +116,11 @@ def test_every_number_carries_its_unit_in_its_name() -> None:
         "index.recompress_pages",
         "limits.archive_entries",
         "limits.archive_ratio",
+        "webhooks.attempts",
+        "webhooks.concurrency",
+        "webhooks.most",
+        "promotion.token_check_threads",
+        "promotion.token_checks_waiting",
     }
 
 

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, labels, leases, views
+from channeld.catalog import channels, files, labels, leases, relabelling, views
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import Channel, ChannelSettings
 from channeld.catalog.database import Database
 from channeld.catalog.files import Added, Artifact
+from channeld.catalog.relabelling import Relabelling
+from channeld.catalog.selection import Selection, StoredFile
 from channeld.catalog.views import DirtyWork, Flip, ViewKey, ViewRow
 
 T = TypeVar("T")
@@ -75,6 +77,21 @@ def add(
             connection, channel, package, label_names, actor(now_ms), indexed_ms=indexed_ms
         )
     )
+
+
+def relabel(
+    connection: Connection,
+    selected: Selection,
+    *,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    channel: str = CHANNEL,
+    by: Actor | None = None,
+) -> list[StoredFile]:
+    """Put labels on files and take them off; return the files that changed."""
+    asked = Relabelling((selected,), tuple(add), tuple(remove))
+    changes, _ = relabelling.apply(connection, channel, asked, by or actor(), lambda changes: None)
+    return [change.file for change in changes]
 
 
 def view_key(

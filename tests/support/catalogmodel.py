@@ -13,6 +13,7 @@ from channeld.catalog.rejections import (
     LabelLocked,
     LabelMissing,
     LabelPermanent,
+    PackageMissing,
 )
 from channeld.errors import Rejected
 from tests.support.catalog import Mark
@@ -25,8 +26,12 @@ class ModelFile:
     """A file; its place in the model's list stands for its age."""
 
     artifact: Artifact
+    #: When it was uploaded last.
+    uploaded_ms: int = 0
     deleted: bool = False
     carried: set[str] = field(default_factory=set)
+    #: Of a candidate: the sets of labels under which it was uploaded and that it does not show.
+    kept: set[frozenset[str]] = field(default_factory=set)
     #: When it first entered the view of each label it ever carried.
     entered: dict[str, int] = field(default_factory=dict)
 
@@ -53,22 +58,37 @@ class ModelChannel:
         if same is None and named and not self.staging:
             return FileConflict
         if same is not None and not same.deleted:
-            return self._put([same], names, now_ms)
+            return self._add_again(same, names, now_ms)
         if any(self.labels.get(name, False) for name in names):
             return LabelLocked
         if same is None:
             same = ModelFile(artifact)
             self.files.append(same)
-        same.deleted = False
+        elif self.staging:  # it is the newest again
+            self.files.remove(same)
+            self.files.append(same)
+        same.deleted, same.uploaded_ms = False, now_ms
+        same.kept.discard(frozenset(names))
         self._create(names)
         self._carry(same, set(names), now_ms)
         self.revision += 1
         self._touch(same, same.carried)
         return None
 
-    def delete(self, place: tuple[str, str]) -> type[Rejected] | None:
-        """Delete a file without naming its hash."""
+    def _add_again(self, file: ModelFile, names: Collection[str], now_ms: int) -> type[Rejected] | None:
+        """Upload what is there: of that only labels may be new, and a candidate's age."""
+        before = frozenset(file.carried)
+        refusal = self._put([file], names, now_ms)
+        if refusal is None and self.staging:
+            self.revision += before == file.carried and file.uploaded_ms < now_ms
+            file.uploaded_ms = now_ms
+            file.kept = (file.kept | {before, frozenset(names)}) - {frozenset(file.carried), frozenset()}
+        return refusal
+
+    def delete(self, place: tuple[str, str], sha256: str = "") -> type[Rejected] | None:
+        """Delete a file, with or without naming its hash."""
         found = [file for file in self.files if file.place == place and not file.deleted]
+        found = [file for file in found if sha256 in ("", file.artifact.sha256)]
         if len(found) != 1:
             return CandidateAmbiguous if found else FileMissing
         if any(self.labels[name] for name in found[0].carried):
@@ -76,26 +96,57 @@ class ModelChannel:
         self.revision += 1
         self._touch(found[0], found[0].carried)
         found[0].deleted = True
+        found[0].kept |= {frozenset(found[0].carried)} - {frozenset()}
         found[0].carried = set()
         return None
 
-    def put(self, name: str, names: Collection[str], now_ms: int) -> type[Rejected] | None:
-        """Put labels on all files of a package."""
-        return self._put(self._selected(name), names, now_ms)
-
-    def take(self, name: str, names: Collection[str]) -> type[Rejected] | None:
-        """Take labels off all files of a package."""
-        if not set(names) <= self.labels.keys():
+    def relabel(
+        self, name: str, add: Collection[str], remove: Collection[str], now_ms: int
+    ) -> type[Rejected] | None:
+        """Put labels on all files of a package, and take some off."""
+        if not set(remove) - {BROKEN} <= self.labels.keys():
             return LabelMissing
-        losing = [(file, file.carried & set(names)) for file in self._selected(name)]
-        if any(self.labels[label] for _, lost in losing for label in lost):
+        files = [file for file in self.files if file.artifact.name == name and not file.deleted]
+        if not files:
+            return PackageMissing
+        changes = [(file, set(add) - file.carried, file.carried & set(remove)) for file in files]
+        if any(self.labels.get(label, False) for _, new, lost in changes for label in new | lost):
             return LabelLocked
-        for file, lost in losing:
-            if lost:
-                self.revision += 1
-                file.carried -= lost
-                self._touch(file, lost | file.carried if BROKEN in lost else lost)
+        changes = [(file, new, lost) for file, new, lost in changes if new or lost]
+        self._create({label for _, new, _ in changes for label in new})
+        self.revision += bool(changes)
+        for file, new, lost in changes:
+            self._carry(file, new, now_ms)
+            file.carried -= lost
+            file.kept = set()
+            touched = new | lost
+            self._touch(file, touched | file.carried if BROKEN in touched else touched)
         return None
+
+    def remove(self, place: tuple[str, str], sha256: str) -> None:
+        """Remove a candidate that has been promoted."""
+        self._remove([f for f in self.files if f.place == place and f.artifact.sha256 == sha256])
+
+    def expire(self, before_ms: int) -> int:
+        """Remove the candidates that are too old; return how many."""
+        old = [file for file in self.files if self.staging and file.uploaded_ms < before_ms]
+        self._remove(old)
+        return len(old)
+
+    def _remove(self, files: list[ModelFile]) -> None:
+        self.revision += bool(files)
+        for file in files:
+            self.files.remove(file)
+            self._touch(file, file.entered)
+
+    def candidates(self, place: tuple[str, str]) -> set[tuple[str, frozenset[str], bool]]:
+        """Say what could be promoted under a name: hash, labels, and whether it is hidden."""
+        found = set()
+        for file in self.files:
+            if file.place == place:
+                shown = set() if file.deleted else {frozenset(file.carried)}
+                found |= {(file.artifact.sha256, labels, file.deleted) for labels in shown | file.kept}
+        return found
 
     def create_label(self, label: str) -> None:
         """Create a label."""
@@ -139,11 +190,6 @@ class ModelChannel:
             for filename, (_, file) in sorted(standing.items())
             if label in file.carried and (label == BROKEN or BROKEN not in file.carried)
         }
-
-    def _selected(self, name: str) -> list[ModelFile]:
-        """Return the newest candidate of each file name of a package."""
-        live = {file.place: file for file in self.files if file.artifact.name == name and not file.deleted}
-        return list(live.values())
 
     def _put(self, files: list[ModelFile], names: Collection[str], now_ms: int) -> type[Rejected] | None:
         lacking = [(file, set(names) - file.carried) for file in files]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from channeld.blobs.durable import Disk
+from channeld.blobs.local import LocalBlobs
 from channeld.catalog.database import Database
 from channeld.catalog.unavailable import CatalogUnavailable
 
@@ -111,6 +112,26 @@ class FullDisk(Disk):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.free -= len(data)
         super().write(file, data)
+
+
+def make_faulty_for_threads(database: Database, blobs: LocalBlobs, steps: Steps) -> None:
+    """Have what blocking code does with a catalog, and its opening of stored bytes, be steps."""
+    write_now, read_now, open_blob = database.write_now, database.read_now, blobs.open
+
+    def step(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def taken(argument: Any) -> Any:
+            fault = steps.due(name)
+            if fault is None:
+                return work(argument)
+            if fault.persisted and name.startswith("write"):
+                work(argument)
+            raise CatalogUnavailable(f"the {name} was made to fail")
+
+        return taken
+
+    database.write_now = step("write catalog", write_now)  # type: ignore[method-assign]
+    database.read_now = step("read catalog", read_now)  # type: ignore[method-assign]
+    blobs.open = step("open bytes", open_blob)  # type: ignore[method-assign]
 
 
 def make_faulty(database: Database, steps: Steps) -> None:

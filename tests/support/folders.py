@@ -13,6 +13,7 @@ import zstandard
 from channeld.cold.index import IndexOptions, index_folder
 from channeld.cold.progress import Silent
 from channeld.cold.report import Report
+from channeld.cold.workers import Workers
 from channeld.formats.shard import decode_shard, decode_shard_index
 from tests.support.clock import ManualClock
 from tests.support.packages import build_conda, build_tar_bz2
@@ -45,9 +46,13 @@ def put_tar_bz2(folder: Path, name: str, version: str = "1.0", subdir: str = "no
     return put(folder, f"{name}-{version}-0.tar.bz2", data, subdir)
 
 
-def index(folder: Path, *, now_ms: int = NOW, **options: Any) -> Report:
+def index(folder: Path, *, now_ms: int = NOW, processes: int = 0, **options: Any) -> Report:
     """Index a folder, in this process unless ``processes`` says otherwise."""
-    return index_folder(folder, IndexOptions(**{"processes": 0, **options}), ManualClock(now_ms), Silent())
+    workers = Workers(processes)
+    try:
+        return index_folder(folder, IndexOptions(**options), workers, ManualClock(now_ms), Silent())
+    finally:
+        workers.close()
 
 
 def repodata(folder: Path, subdir: str = "noarch", name: str = "repodata.json") -> dict[str, Any]:

@@ -17,7 +17,7 @@ import zstandard
 from sqlalchemy import Connection
 
 from channeld.blobs.durable import Disk
-from channeld.catalog import channels, files, labels, tagging, views
+from channeld.catalog import channels, files, labels, views
 from channeld.catalog import shards as shard_rows
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import ChannelSettings
@@ -40,6 +40,7 @@ from channeld.indexing.publisher import Publication, Publisher
 from channeld.indexing.render import Engine
 from channeld.indexing.sweeping import Retention, Sweeper
 from channeld.indexing.tables import Tables
+from tests.support.catalog import relabel
 from tests.support.clock import ManualClock
 
 T = TypeVar("T")
@@ -200,10 +201,10 @@ class World:
         )
 
     def label(self, artifact: Artifact, *label_names: str) -> None:
-        self.write(lambda c: tagging.add_labels(c, CHANNEL, _selected(artifact), label_names, self.actor))
+        self.write(lambda c: relabel(c, _selected(artifact), add=label_names, by=self.actor))
 
     def unlabel(self, artifact: Artifact, *label_names: str) -> None:
-        self.write(lambda c: tagging.remove_labels(c, CHANNEL, _selected(artifact), label_names, self.actor))
+        self.write(lambda c: relabel(c, _selected(artifact), remove=label_names, by=self.actor))
 
     def delete(self, artifact: Artifact) -> None:
         self.write(

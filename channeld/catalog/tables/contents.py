@@ -82,7 +82,8 @@ files = sa.Table(
     sa.Column("uploaded_by", sa.Text, nullable=False),
     #: Set when the file was deleted. The row stays: its name is taken for ever, its times come back with it.
     sa.Column("deleted_ms", Big),
-    #: The labels of a deleted candidate, JSON list: by its hash it can be promoted until it expires.
+    #: Sets of labels under which a candidate was uploaded and that it does not show; JSON list of lists. By its hash
+    #: and one of them it can be promoted, also while it is deleted (see ``catalog.candidates``).
     sa.Column("hidden_labels", sa.Text),
     sa.UniqueConstraint("channel_id", "subdir", "filename", "candidate"),
     sa.Index(None, "channel_id", "name", "subdir"),

@@ -56,9 +56,13 @@ output_globs = sa.Table(
     "output_globs",
     metadata,
     sa.Column("id", Big, primary_key=True),
+    sa.Column("channel_id", Big, sa.ForeignKey("channels.id", ondelete="CASCADE"), nullable=False),
     sa.Column("feedstock_id", Big, sa.ForeignKey("feedstocks.id", ondelete="CASCADE"), nullable=False),
     sa.Column("glob", Name, nullable=False),
+    #: Letters that every name has in it which the glob matches; by them it is found (see ``promotion.globs``).
+    sa.Column("core", Name, nullable=False),
     sa.UniqueConstraint("feedstock_id", "glob"),
+    sa.Index(None, "channel_id", "core"),
     sqlite_autoincrement=True,
 )
 

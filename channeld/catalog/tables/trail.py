@@ -12,18 +12,27 @@ audit = sa.Table(
     sa.Column("id", Big, primary_key=True),
     sa.Column("at_ms", Big, nullable=False),
     #: Token id, or the name of the local command.
-    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("actor", Name, nullable=False),
     #: Where the request came from: address, or "local".
     sa.Column("origin", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("action", Name, nullable=False),
     sa.Column("channel", Name, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("subject", Name, nullable=False),
     sa.Column("before", sa.Text, nullable=False),
     sa.Column("after", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     #: The channel's revision that the change made; 0 for changes outside any channel.
     sa.Column("revision", Big, nullable=False),
-    sa.Index(None, "channel", "id"),
+    # each filter of a listing, and the order of its rows (see ``catalog.trail``)
+    sa.Index(None, "at_ms", "id"),
+    *(sa.Index(None, column, "at_ms", "id") for column in ("channel", "action", "actor", "subject")),
+    sa.Index(
+        "ix_audit_with_reason",
+        "at_ms",
+        "id",
+        sqlite_where=sa.text("reason <> ''"),
+        postgresql_where=sa.text("reason <> ''"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -32,10 +41,11 @@ audit_seals = sa.Table(
     metadata,
     #: The last row of the audit that the seal covers.
     sa.Column("last_id", Big, primary_key=True, autoincrement=False),
-    sa.Column("first_id", Big, nullable=False),
-    #: The id and the hash of each row (see ``catalog.sealing``).
+    #: One more than the ``last_id`` of the seal before. Being unique, it keeps the chain from forking.
+    sa.Column("first_id", Big, nullable=False, unique=True),
+    #: The id and the hash of each row (see ``catalog.chain``).
     sa.Column("rows", sa.LargeBinary, nullable=False),
-    #: Hash over the previous head and these rows.
+    #: Hash over the head before and all of this.
     sa.Column("head", sa.LargeBinary(32), nullable=False),
     sa.Column("sealed_ms", Big, nullable=False),
 )
@@ -65,17 +75,35 @@ deliveries = sa.Table(
     sa.Column("webhook_id", Name, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     #: The row of the audit that it tells of.
     sa.Column("audit_id", Big, nullable=False),
+    #: When that happened.
+    sa.Column("at_ms", Big, nullable=False),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     #: When it is tried next; None once it is done or given up.
     sa.Column("next_ms", Big),
+    #: When it was tried last.
+    sa.Column("tried_ms", Big),
     sa.Column("delivered_ms", Big),
     #: Set when it was given up.
     sa.Column("dead_ms", Big),
     #: What the last attempt ran into; "" for nothing.
     sa.Column("problem", sa.Text, nullable=False),
     sa.UniqueConstraint("webhook_id", "audit_id"),
-    sa.Index(None, "next_ms"),
+    # what is done stays for a while: the few rows that are looked at all the time have indexes of their own
+    sa.Index(
+        "ix_deliveries_waiting",
+        "webhook_id",
+        "audit_id",
+        sqlite_where=sa.text("next_ms IS NOT NULL"),
+        postgresql_where=sa.text("next_ms IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_deliveries_dead",
+        "webhook_id",
+        "audit_id",
+        sqlite_where=sa.text("dead_ms IS NOT NULL"),
+        postgresql_where=sa.text("dead_ms IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )

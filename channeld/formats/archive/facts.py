@@ -135,12 +135,12 @@ def _source(info: InfoFiles) -> dict[str, Any]:
     Only the lines of that key are parsed: 60 µs instead of 3 ms. Recipes in packages are written in blocks, by
     conda-build; of one that is not, nothing is said.
     """
-    recipe = b"\n" + next((data for path, data in info.items() if path in RECIPES), b"")
-    start = recipe.find(b"\nsource:")
-    if start < 0:
+    recipe = next((data for path, data in info.items() if path in RECIPES), b"")
+    start = 0 if recipe.startswith(b"source:") else recipe.find(b"\nsource:") + 1
+    if start == 0 and not recipe.startswith(b"source:"):
         return {}
-    end = _NEXT_KEY.search(recipe, start + 1)
-    text = recipe[start + 1 : end.start() + 1 if end else len(recipe)]
+    end = _NEXT_KEY.search(recipe, start)
+    text = recipe[start : end.start() + 1 if end else len(recipe)]
     source: Any = _plain_mapping(text)
     if source is None:
         document = load_plain_yaml(text)
@@ -172,6 +172,8 @@ def _texts(value: object) -> Iterable[str]:
 
 
 def _text_or_texts(value: object) -> str | list[str] | None:
+    if value is None:
+        return None
     texts = list(_texts(value))
     if isinstance(value, list):
         return texts or None

@@ -19,7 +19,8 @@ from channeld.formats.archive.streams import Bzip2Source, Source, open_zstd_part
 from channeld.formats.archive.tar import Kind, TarReader
 from channeld.formats.archive.tar_rejections import DocumentMissing, DocumentTooLarge
 from channeld.formats.archive.usualinfo import usual_files
-from channeld.formats.archive.zipdir import Part, find_parts
+from channeld.formats.archive.usualzip import usual_parts
+from channeld.formats.archive.zipdir import CondaParts, Part, find_parts
 from channeld.formats.names import Extension, FileName, Naming
 from channeld.formats.rejections import shown
 
@@ -54,7 +55,7 @@ def read_info(
     if size > limits.package_size:
         raise PackageTooLarge(size, limits.package_size)
     if filename.extension is Extension.CONDA:
-        parts = find_parts(file, size, filename.stem, limits)
+        parts = _find_parts(file, size, filename.stem, limits)
         _check_metadata(file, parts.metadata, limits)
         contents = _read_info_part(open_zstd_part(file, parts.info, limits), parts.info.name, naming, limits)
     else:
@@ -66,6 +67,11 @@ def read_info(
         if path not in contents:
             raise DocumentMissing(path)
     return contents
+
+
+def _find_parts(file: BinaryIO, size: int, stem: str, limits: Limits) -> CondaParts:
+    usual = usual_parts(file.getvalue(), stem, limits) if isinstance(file, io.BytesIO) else None
+    return usual or find_parts(file, size, stem, limits)
 
 
 def _read_info_part(source: Source, part: str, naming: Naming, limits: Limits) -> dict[str, bytes]:

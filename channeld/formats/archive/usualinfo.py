@@ -2,15 +2,20 @@
 
 ``tar`` and ``members`` judge every tar there can be, header by header. Nearly every info part is alike: plain files
 below ``info/`` with plain names, at most with a pax header for the time in front of each. Such a tar is recognised here
-by the look of its headers, in less than half the time. Whatever is not recognised, or breaks a rule, is left to those
-two, from the start; so nothing is refused here, and nothing taken that they would not take, with the same contents.
+by the look of its headers, in a third of the time. Whatever is not recognised, or breaks a rule, is left to those two,
+from the start; so nothing is refused here, and nothing taken that they would not take, with the same contents.
+
+Most of a header is the same in every file of every package that one builder made. That part, and what does not depend
+on anything else, is judged once and remembered: for the 11 files of a usual info part this takes 40 µs instead of 65.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from itertools import product
+from struct import Struct
 from typing import Final
 from zlib import adler32
 
@@ -18,32 +23,32 @@ from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.members import DOCUMENTS
 from channeld.formats.archive.tar import BLOCK
 
-#: Where the fields of a header are that are read here.
-_NUMBERS: Final = slice(100, 148)
-_SIZE: Final = slice(124, 135)
-_CHECKSUM: Final = slice(148, 156)
+#: Path; mode and owners; size and time; checksum; all else, which begins with the kind.
+_HEADER: Final = Struct("100s24s24s8s356s")
 _KIND: Final = 156
-_LINK: Final = slice(157, 257)
-_MAGIC: Final = slice(257, 265)
-_DEVICES: Final = slice(329, 345)
-_PREFIX: Final = slice(345, 500)
-_EXTENDED: Final = ord("x")
-_FILE: Final = ord("0")
+_SIZE: Final = slice(0, 11)
+#: Where the fields are in the last part of a header.
+_LINK: Final = slice(1, 101)
+_MAGIC: Final = slice(101, 109)
+_DEVICES: Final = slice(173, 189)
+_PREFIX: Final = slice(189, 344)
+_EXTENDED: Final = b"x"
+_FILE: Final = b"0"
 
 #: Octal digits all become "0": then there are few forms of numbers.
 _DIGITS: Final = bytes.maketrans(b"01234567", b"00000000")
 _SHORT: Final = (b"0000000\0", b"000000 \0")
 _LONG: Final = (b"00000000000\0", b"00000000000 ")
-#: Mode and owners; then size and time.
-_NUMBER_FORMS: Final = frozenset(map(b"".join, product(_SHORT, _SHORT, _SHORT, _LONG, _LONG)))
-_CHECKSUM_FORMS: Final = frozenset({b"000000\0 ", b"0000000\0"})
+_OWNERS: Final = frozenset(map(b"".join, product(_SHORT, _SHORT, _SHORT)))
+_NUMBERS: Final = frozenset(map(b"".join, product(_LONG, _LONG)))
+_CHECKSUMS: Final = frozenset({b"000000\0 ", b"0000000\0"})
 _MAGICS: Final = frozenset({b"ustar\x0000", b"ustar  \0"})
 _NO_DEVICES: Final = frozenset({bytes(16), _SHORT[0] * 2, _SHORT[1] * 2})
 _NO_LINK: Final = bytes(100)
 _NO_PREFIX: Final = bytes(155)
 
-#: A pax header that says when the file was last changed, and nothing else.
-_TIME: Final = re.compile(rb"([1-9][0-9]?) mtime=[0-9]+(?:\.[0-9]+)?\n")
+#: A pax header that says when the file was last changed, and nothing else. One digit says too little for any time.
+_TIME: Final = re.compile(rb"[1-9][0-9] mtime=[0-9]+(?:\.[0-9]+)?\n")
 #: Parts that mean the same to every file system, but for the case of their letters.
 _PATH: Final = re.compile(rb"info(?:/\.?[A-Za-z0-9_+-](?:[A-Za-z0-9_.+-]*[A-Za-z0-9_+-])?)+")
 #: What ``members`` watches over by its name, in any spelling.
@@ -69,53 +74,76 @@ def usual_files(content: bytes, wanted: Collection[bytes], limits: Limits) -> di
     seen: set[bytes] = set()
     position = 0
     after_time = False
-    while _is_header(header := content[position : position + BLOCK]):
+    while position <= len(content) - BLOCK:
         start = position + BLOCK
-        end = start + int(header[_SIZE], 8)
-        checksum = header[_CHECKSUM]
-        # adler32 adds 1 and the bytes up, exactly for 256 of them; the checksum itself counts as eight spaces
-        total = (
-            (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - (adler32(checksum) & 0xFFFF)
-        )
-        if int(checksum.rstrip(b"\0 "), 8) != total - 1 + 8 * 0x20 or end > len(content):
-            return None
-        position = end + -end % BLOCK
-        if header[_KIND] == _EXTENDED:
-            if after_time or not _is_time(content[start:end]):
+        if content[position + _KIND : position + _KIND + 1] == _EXTENDED:
+            time = content[start : start + _size_of_time(content[position:start])]
+            if after_time or not _is_time(time):
                 return None
             after_time = True
+            position = start + BLOCK
             continue
-        after_time = False
-        path = header[:_PATH_LENGTH].partition(b"\0")[0]
-        if path in seen or not (path in _USUAL or _is_plain(path)):
+        path, owners, numbers, checksum, rest = _HEADER.unpack_from(content, position)
+        constant = _sum_of_constant(owners, rest)
+        if not constant or not _are_numbers(numbers, checksum):
+            break
+        end = start + int(numbers[_SIZE], 8)
+        if int(checksum.rstrip(b"\0 "), 8) != constant + _sum_of_rest(path, numbers) or end > len(content):
+            return None
+        path = path.partition(b"\0")[0]
+        if path in seen or not _is_plain(path):
             return None
         seen.add(path)
         if path in wanted:
             found[path] = content[start:end]
+        after_time = False
+        position = end + -end % BLOCK
     usual = not after_time and len(seen) <= limits.entries and _is_end(content, position)
     return found if usual else None
 
 
-def _is_header(header: bytes) -> bool:
-    """Tell whether it is that of a plain file, or of times in front of one."""
-    return (
-        header[_NUMBERS].translate(_DIGITS) in _NUMBER_FORMS
-        and header[_CHECKSUM].translate(_DIGITS) in _CHECKSUM_FORMS
-        and header[_KIND] in {_FILE, _EXTENDED}
-        and header[_MAGIC] in _MAGICS
-        and header[_PREFIX] == _NO_PREFIX
-        and header[_LINK] == _NO_LINK
-        and header[_DEVICES].translate(_DIGITS) in _NO_DEVICES
+@lru_cache(maxsize=64)
+def _size_of_time(header: bytes) -> int:
+    """Return the size that a header in front of a file's own gives; 0 for one that is not usual."""
+    path, owners, numbers, checksum, rest = _HEADER.unpack(header)
+    constant = _sum_of_constant(owners, _FILE + rest[1:])
+    if not constant or not _are_numbers(numbers, checksum):
+        return 0
+    total = constant + _sum_of_rest(path, numbers) + ord(_EXTENDED) - ord(_FILE)
+    return int(numbers[_SIZE], 8) if int(checksum.rstrip(b"\0 "), 8) == total else 0
+
+
+@lru_cache(maxsize=1024)
+def _sum_of_constant(owners: bytes, rest: bytes) -> int:
+    """Return what these fields of a plain file's header add to its checksum; 0 when it is no usual one."""
+    usual = (
+        owners.translate(_DIGITS) in _OWNERS
+        and rest[:1] == _FILE
+        and rest[_MAGIC] in _MAGICS
+        and rest[_PREFIX] == _NO_PREFIX
+        and rest[_LINK] == _NO_LINK
+        and rest[_DEVICES].translate(_DIGITS) in _NO_DEVICES
     )
+    # the checksum itself counts as eight spaces
+    return sum(owners) + sum(rest) + 8 * 0x20 if usual else 0
+
+
+def _sum_of_rest(path: bytes, numbers: bytes) -> int:
+    # adler32 adds 1 and the bytes up, exactly for 256 of them
+    return (adler32(path) & 0xFFFF) + (adler32(numbers) & 0xFFFF) - 2
+
+
+def _are_numbers(numbers: bytes, checksum: bytes) -> bool:
+    return numbers.translate(_DIGITS) in _NUMBERS and checksum.translate(_DIGITS) in _CHECKSUMS
 
 
 def _is_time(data: bytes) -> bool:
-    record = _TIME.fullmatch(data)
-    return record is not None and int(record[1]) == len(data)
+    return _TIME.fullmatch(data) is not None and int(data[:2]) == len(data)
 
 
+@lru_cache(maxsize=4096)
 def _is_plain(path: bytes) -> bool:
-    return _PATH.fullmatch(path) is not None and path.lower() not in _WATCHED
+    return path in _USUAL or (_PATH.fullmatch(path) is not None and path.lower() not in _WATCHED)
 
 
 def _is_end(content: bytes, position: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, listing, selection, whereabouts
+from channeld.catalog import channels, listing, selection, whereabouts
 from channeld.catalog.grants import Verb
 from channeld.catalog.listing import Listed, Wanted
 from channeld.catalog.rejections import (
@@ -18,9 +18,11 @@ from channeld.catalog.rejections import (
     LabelMissing,
 )
 from channeld.catalog.whereabouts import Place
+from channeld.web import deleting
 from channeld.web.native.access import Sight, sight_of
 from channeld.web.native.route import REASON, Answer, Call, Reply, Route
 from channeld.web.native.values import StoredFile, time_text
+from channeld.web.rejections import CandidateOfAnother
 from channeld.web.shapes import Between, Length
 
 
@@ -139,9 +141,7 @@ async def delete(call: Call, channel: str, subdir: str, filename: str, query: Ca
     def work(connection: Connection) -> None:
         locked = channels.lock(connection, [channel])[channel]
         file = selection.get(connection, locked, subdir, filename, sha256)
-        carried = selection.label_names_of(connection, file.id)
-        call.services.auth.require(call.token, Verb.DELETE, channel, carried or (None,), file.name)
-        files.delete(connection, channel, subdir, filename, call.actor, sha256=sha256)
+        deleting.delete(connection, call, locked, file)
 
     await call.write(work)
     return Reply(status=204)
@@ -172,9 +172,11 @@ ROUTES = (
         delete,
         (Answer(204, "It is gone from downloads at once, and from the indexes with their next generation."),),
         right=Verb.DELETE,
-        refusals=(FileMissing, CandidateAmbiguous, LabelLocked),
+        refusals=(FileMissing, CandidateAmbiguous, LabelLocked, CandidateOfAnother),
         headers=(REASON,),
         text="Its name stays taken: it may come back with the same bytes, and never with others. The token needs "
-        "the right on each label that the file carries.",
+        "the right on each label that the file carries. In a staging channel a candidate is deleted by the token that "
+        "uploaded it, or by one with the right `configure`; by its sha256 it can be promoted all the same until it "
+        "expires.",
     ),
 )

@@ -13,7 +13,7 @@ from channeld.catalog.unavailable import CatalogUnavailable
 from channeld.errors import ChanneldError, code_of
 from channeld.web import auth
 from channeld.web.errors import status_for
-from channeld.web.native.route import PREFIX, Answer, Route
+from channeld.web.native.route import FEEDSTOCK, PREFIX, Answer, Route
 from channeld.web.rejections import BadBody, BadField
 from channeld.web.shapes import Maybe, Schema, object_of
 
@@ -40,6 +40,11 @@ _PLACES: Final = {
     "filename": "The file name of a package.",
     "token": "The id of a token: the second of its three parts, which is no secret.",
     "notice": "The id of a notice.",
+    "webhook": "The id of a webhook.",
+    "copy": "The id of a copy.",
+    "feedstock": "The name of a feedstock, without `-feedstock` or with it.",
+    "number": "The number of a token of a feedstock.",
+    "output": "The name of a package.",
 }
 
 _TITLES: Final = {
@@ -86,7 +91,13 @@ def document(routes: Iterable[Route]) -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "`Authorization: Bearer <token>`. `X-API-Key` and a password of Basic do as well.",
-                }
+                },
+                "feedstock": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Feedstock-Token",
+                    "description": "The token of a feedstock. `FEEDSTOCK_TOKEN` and a bearer token do as well.",
+                },
             },
         },
     }
@@ -104,7 +115,9 @@ def _operation(route: Route, asked: dict[str, Schema], answered: dict[str, Schem
             **_refusals(route),
         },
     }
-    if route.right is not None:
+    if route.right == FEEDSTOCK:
+        operation["security"] = [{"feedstock": []}, {"token": []}]
+    elif route.right is not None:
         operation["security"] = [{"token": []}]
     elif route.places:
         operation["security"] = [{}, {"token": []}]
@@ -118,7 +131,7 @@ def _operation(route: Route, asked: dict[str, Schema], answered: dict[str, Schem
 
 
 def _description(route: Route) -> str:
-    right = f"Needs the right `{route.right}`." if route.right else ""
+    right = f"Needs the right `{route.right}`." if route.right and route.right != FEEDSTOCK else ""
     return " ".join(part for part in (route.text, right) if part)
 
 

@@ -34,7 +34,7 @@ class FileSelection:
     """Some files: those that fit all that is given. A file, a package or a label must be named."""
 
     subdir: Annotated[str, "Of this subdir.", Length(32)] = ""
-    filename: Annotated[str, "Of this name; of several candidates the newest.", Length(211)] = ""
+    filename: Annotated[str, "Of this name; in a staging channel all of its candidates.", Length(211)] = ""
     sha256: Annotated[str, "With these bytes: for one of several candidates.", Length(64)] = ""
     name: Annotated[str, "Of this package.", Length(64)] = ""
     version: Annotated[str, "Of this version.", Length(64)] = ""
@@ -163,6 +163,7 @@ ROUTES = (
         ),
         headers=(REASON,),
         text="The label `broken` hides a file from all other labels: adding it marks a file as broken, removing it "
-        "mends the file. Asking twice changes nothing the second time.",
+        "mends the file. Asking twice changes nothing the second time. In a staging channel every candidate that fits "
+        "is meant, and can be promoted by the labels that it is left with.",
     ),
 )

@@ -137,6 +137,9 @@ class Header:
 
 REASON: Final = Header("X-Reason", "Why; kept in the audit. At most 500 characters.")
 
+#: In place of a right: the handler takes the token of a feedstock, and without one asks for a token of this server.
+FEEDSTOCK: Final = "feedstock"
+
 Handler = Callable[..., Awaitable[Reply]]
 
 
@@ -149,9 +152,9 @@ class Route:
     summary: str
     handler: Handler
     answers: tuple[Answer, ...]
-    #: The right that its token needs, "" for any valid one; None where everybody may ask, if only about what
-    #: everybody may read.
-    right: Verb | Literal[""] | None = None
+    #: The right that its token needs, "" for any valid one, ``FEEDSTOCK`` where its handler sees to that; None where
+    #: everybody may ask, if only about what everybody may read.
+    right: Verb | Literal["", "feedstock"] | None = None
     #: More about it, for the documentation.
     text: str = ""
     #: What it refuses, beyond what follows from its path, its body and its right.

@@ -12,14 +12,20 @@ from channeld.pages.values import ApiPage, RouteGroup, RouteLine
 from channeld.web.native import (
     audit,
     channels,
+    copies,
+    feedstocks,
+    feedstocktokens,
     files,
     labels,
     notices,
     openapi,
+    outputs,
     relabel,
+    requests,
     status,
     tokens,
     uploads,
+    webhooks,
 )
 from channeld.web.native.route import PREFIX, Answer, Call, Reply, Route, Written, written_json
 from channeld.web.urls import HTML
@@ -62,9 +68,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     *uploads.ROUTES,
     *files.ROUTES,
     *relabel.ROUTES,
+    *copies.ROUTES,
+    *feedstocks.ROUTES,
+    *feedstocktokens.ROUTES,
+    *outputs.ROUTES,
+    *requests.ROUTES,
     *labels.ROUTES,
     *notices.ROUTES,
     *tokens.ROUTES,
+    *webhooks.ROUTES,
     *audit.ROUTES,
     *status.ROUTES,
     Route(

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from sqlalchemy import Connection
 
-from channeld import __version__
+from channeld import __version__, lives
 from channeld.catalog import census, leases
 from channeld.catalog.census import DirtyView
 from channeld.catalog.grants import Verb, allows
@@ -112,7 +112,7 @@ def _indexer(lease: Lease | None, now_ms: int) -> IndexerState:
         lease = Lease("", "", 0, 0)
     active = lease.expires_ms > now_ms
     return IndexerState(
-        holder=lease.holder if active else "",
+        holder=lives.short(lease.holder) if active else "",
         epoch=lease.epoch,
         expires=time_text(lease.expires_ms),
         active=active,

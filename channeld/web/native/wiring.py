@@ -15,7 +15,7 @@ from channeld.errors import ChanneldError
 from channeld.web.bodies import check_announced, defer_continue, read_body, send_continue
 from channeld.web.errors import problem, speaks
 from channeld.web.keys import SERVICES
-from channeld.web.native.route import PREFIX, Call, Route
+from channeld.web.native.route import FEEDSTOCK, PREFIX, Call, Route
 from channeld.web.rejections import BodyNotJson, NothingHere
 from channeld.web.shapes import read, read_query
 
@@ -80,7 +80,7 @@ def _handler(route: Route) -> Any:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
         holder = None
-        if route.right is not None:
+        if route.right is not None and route.right != FEEDSTOCK:
             holder = await services.auth.token(request, f"{request.method} {request.rel_url.raw_path}")
         arguments: dict[str, Any] = {**request.match_info}
         if any("\0" in text for text in arguments.values()):

@@ -70,8 +70,17 @@ async def test_answers_are_as_described(server: RunningServer) -> None:
     server.channel()
     await server.upload("alpha-1.0-0.conda", build_conda("alpha"))
     await server.ask("POST", f"{PREFIX}/channels/chan/notices", {"message": "Hello."})
+    server.channel("chan-staging", kind="staging", promotes_to="chan")
+    copy = await server.ask("POST", f"{PREFIX}/channels/chan/copies", {"outputs": {}})
+    await server.ask("POST", f"{PREFIX}/channels/chan/feedstocks", {"name": "alpha", "outputs": ["alpha"]})
+    await server.ask("POST", f"{PREFIX}/channels/chan/feedstocks/alpha/tokens", {})
+    hook = await server.ask("POST", f"{PREFIX}/webhooks", {"url": "https://example.org/"})
     described = await document(server)
     values = {
+        "{webhook}": hook.json["webhook"]["id"],
+        "{feedstock}": "alpha",
+        "{output}": "alpha",
+        "{copy}": copy.json["id"],
         "{channel}": "chan",
         "{label}": "main",
         "{subdir}": "noarch",

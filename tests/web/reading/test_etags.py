@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from channeld.catalog import tagging
 from channeld.catalog.audit import Actor
 from channeld.catalog.selection import Selection
+from tests.support.catalog import relabel
 from tests.support.documents import SUBDIRS, paths
 from tests.support.edge import ask
 from tests.support.packages import build_conda
@@ -85,7 +85,7 @@ async def test_an_empty_change_changes_none(server: RunningServer) -> None:
 
     actor = Actor("tester", "local", 1_800_000_000_000, "")
     one = Selection(filename="alpha-7.0-0.conda", subdir="noarch")
-    await server.database.write(lambda c: tagging.add_labels(c, "chan", one, ["dev"], actor))
+    await server.database.write(lambda c: relabel(c, one, add=["dev"], by=actor))
     server.services.wake()
     await server.settled()
 

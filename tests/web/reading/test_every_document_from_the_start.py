@@ -8,10 +8,11 @@ import msgpack
 import pytest
 import zstandard
 
-from channeld.catalog import labels, tagging
+from channeld.catalog import labels
 from channeld.catalog.audit import Actor
 from channeld.catalog.selection import Selection
 from channeld.indexing.documents.empty import empty_documents
+from tests.support.catalog import relabel
 from tests.support.documents import SUBDIRS, paths
 from tests.support.edge import ask
 from tests.support.packages import build_conda
@@ -76,9 +77,9 @@ async def test_head_is_get_without_its_body(server: RunningServer, state: str) -
             assert (await server.ask("PUT", f"/chan/{subdir}/alpha-1.0-0.conda", data=data)).status == 201
     alpha = Selection(filename="alpha-1.0-0.conda", subdir="noarch")
     if state == "broken":
-        await server.database.write(lambda c: tagging.add_labels(c, "chan", alpha, ["broken"], ACTOR))
+        await server.database.write(lambda c: relabel(c, alpha, add=["broken"], by=ACTOR))
     if state == "removed":
-        await server.database.write(lambda c: tagging.remove_labels(c, "chan", alpha, ["main"], ACTOR))
+        await server.database.write(lambda c: relabel(c, alpha, remove=["main"], by=ACTOR))
     server.services.wake()
     await server.settled()
 
@@ -99,7 +100,7 @@ async def test_after_an_upload_and_after_it_was_marked_as_broken(server: Running
     shown = await everything(server, "/chan")
 
     alpha = Selection(filename="alpha-1.0-0.conda", subdir="noarch")
-    await server.database.write(lambda c: tagging.add_labels(c, "chan", alpha, ["broken"], ACTOR))
+    await server.database.write(lambda c: relabel(c, alpha, add=["broken"], by=ACTOR))
     server.services.wake()
     await server.settled()
     hidden = await everything(server, "/chan")

@@ -26,6 +26,7 @@ def upgrade() -> None:
     _output_globs()
     _copies()
     _pins()
+    _audit()
     _audit_seals()
     _webhooks()
     _deliveries()
@@ -94,15 +95,21 @@ def _output_globs() -> None:
     op.create_table(
         "output_globs",
         sa.Column("id", BIG, nullable=False),
+        sa.Column("channel_id", BIG, nullable=False),
         sa.Column("feedstock_id", BIG, nullable=False),
         sa.Column("glob", NAME, nullable=False),
+        sa.Column("core", NAME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_output_globs"),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["channels.id"], name="fk_output_globs_channel_id", ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["feedstock_id"], ["feedstocks.id"], name="fk_output_globs_feedstock_id", ondelete="CASCADE"
         ),
         sa.UniqueConstraint("feedstock_id", "glob", name="uq_output_globs_feedstock_id_glob"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_output_globs_channel_id_core", "output_globs", ["channel_id", "core"])
 
 
 def _copies() -> None:
@@ -144,6 +151,24 @@ def _pins() -> None:
     op.create_index("ix_pins_artifact_id", "pins", ["artifact_id"])
 
 
+def _audit() -> None:
+    if op.get_bind().dialect.name == "postgresql":  # SQLite compares byte by byte anyway
+        for column in ("action", "actor", "subject"):
+            op.alter_column("audit", column, type_=NAME, existing_nullable=False)
+    op.drop_index("ix_audit_channel_id", "audit")
+    op.create_index("ix_audit_at_ms_id", "audit", ["at_ms", "id"])
+    for column in ("channel", "action", "actor", "subject"):
+        op.create_index(f"ix_audit_{column}_at_ms_id", "audit", [column, "at_ms", "id"])
+    with_reason = sa.text("reason <> ''")
+    op.create_index(
+        "ix_audit_with_reason",
+        "audit",
+        ["at_ms", "id"],
+        sqlite_where=with_reason,
+        postgresql_where=with_reason,
+    )
+
+
 def _audit_seals() -> None:
     op.create_table(
         "audit_seals",
@@ -153,6 +178,7 @@ def _audit_seals() -> None:
         sa.Column("head", sa.LargeBinary(32), nullable=False),
         sa.Column("sealed_ms", BIG, nullable=False),
         sa.PrimaryKeyConstraint("last_id", name="pk_audit_seals"),
+        sa.UniqueConstraint("first_id", name="uq_audit_seals_first_id"),
     )
 
 
@@ -178,10 +204,12 @@ def _deliveries() -> None:
         sa.Column("id", BIG, nullable=False),
         sa.Column("webhook_id", NAME, nullable=False),
         sa.Column("audit_id", BIG, nullable=False),
+        sa.Column("at_ms", BIG, nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_ms", BIG, nullable=True),
+        sa.Column("tried_ms", BIG, nullable=True),
         sa.Column("delivered_ms", BIG, nullable=True),
         sa.Column("dead_ms", BIG, nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
@@ -192,4 +220,11 @@ def _deliveries() -> None:
         sa.UniqueConstraint("webhook_id", "audit_id", name="uq_deliveries_webhook_id_audit_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_deliveries_next_ms", "deliveries", ["next_ms"])
+    for name, where in (("waiting", "next_ms IS NOT NULL"), ("dead", "dead_ms IS NOT NULL")):
+        op.create_index(
+            f"ix_deliveries_{name}",
+            "deliveries",
+            ["webhook_id", "audit_id"],
+            sqlite_where=sa.text(where),
+            postgresql_where=sa.text(where),
+        )

@@ -8,11 +8,15 @@ A package and a release are there as long as a file of them is; the channel stor
 archives say. The catalog itself is asked, not what is published: what this client has just changed is seen.
 
 A token that may upload to a private channel and not read it is told 404, not 403, so that it can go on.
+
+For the same reason a look-up of one file in a staging channel answers an uploader's token by what that token uploaded:
+``anaconda upload`` takes anything else under the name for a conflict, and there it is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -21,13 +25,14 @@ from rattler import Version
 from sqlalchemy import Connection
 
 from channeld.catalog import listing, packagerows, selection
-from channeld.catalog.channels import MAIN
-from channeld.catalog.grants import Verb, may_allow
+from channeld.catalog.candidates import is_staging
+from channeld.catalog.channels import MAIN, Channel
+from channeld.catalog.grants import Verb, allows, may_allow
 from channeld.catalog.listing import Listed, Wanted
 from channeld.catalog.packagerows import PackageDetails
 from channeld.catalog.rejections import FileMissing, PackageMissing
 from channeld.formats.rejections import BadName
-from channeld.web.auth import NotAllowed
+from channeld.web.auth import NotAllowed, TokenInvalid
 from channeld.web.dialects.anaconda.wire import FILE, Basename, Route
 from channeld.web.native.access import Sight, sight_of
 from channeld.web.native.route import Call
@@ -99,14 +104,16 @@ async def release(call: Call, owner: str, package: str, version: str) -> web.Res
 
 
 async def dist(call: Call, owner: str, package: str, version: str, basename: str) -> web.Response:
-    """Show one file; of several candidates the one that a download gets."""
+    """Show one file; of several candidates the newest."""
     sight = await see(call, owner, package)
     named = Basename.split(basename)
     try:
         possible = named.belongs_to(package, version)
     except BadName:  # no upload under such a name can have succeeded, and the next one will say why
         possible = False
-    found = await call.read(lambda connection: _find(connection, sight, named)) if possible else None
+    uploader = await _uploader(call, sight.channel)
+    work = partial(_find, sight=sight, named=named, uploader=uploader)
+    found = await call.read(work) if possible else None
     if found is None:
         raise FileMissing(owner, named.subdir, named.filename)
     listed, details = found
@@ -114,10 +121,24 @@ async def dist(call: Call, owner: str, package: str, version: str, basename: str
     return web.json_response(_shown_file(call, sight, listed, record))
 
 
+async def _uploader(call: Call, channel: Channel) -> str:
+    """Return the id of a token that uploads to a staging channel without being in charge of it; "" for all others."""
+    if not is_staging(channel):
+        return ""
+    try:
+        token = await call.optional_token()
+    except TokenInvalid:  # it takes none to look
+        return ""
+    if token is None or not may_allow(token.grants, Verb.UPLOAD, channel.name):
+        return ""
+    return "" if allows(token.grants, Verb.CONFIGURE, channel.name) else token.id
+
+
 def _find(
-    connection: Connection, sight: Sight, named: Basename
+    connection: Connection, sight: Sight, named: Basename, uploader: str
 ) -> tuple[Listed, PackageDetails | None] | None:
-    file = selection.newest(connection, sight.channel, named.subdir, named.filename)
+    candidates = selection.candidates(connection, sight.channel, named.subdir, named.filename)
+    file = next((each for each in reversed(candidates) if uploader in ("", each.uploaded_by)), None)
     if file is None:
         return None
     seen = _seen(sight, Listed(file, tuple(selection.label_names_of(connection, file.id))))

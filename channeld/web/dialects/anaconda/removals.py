@@ -8,6 +8,9 @@ The token needs the right on every label that a file carries. A release and a pa
 names stay taken: in a standard channel the same bytes may come back, and others are refused when they are staged. So
 ``anaconda upload --force`` with other bytes deletes the old file and then fails; with a token that may upload and not
 delete it only fails.
+
+In a staging channel other bytes are one candidate more, and a token deletes what it uploaded itself: of several
+candidates its newest. With the right ``configure`` on the channel it is the newest of all.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from __future__ import annotations
 from aiohttp import web
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, listing, selection
-from channeld.catalog.grants import Verb
+from channeld.catalog import channels, listing, selection
+from channeld.catalog.channels import Channel
 from channeld.catalog.listing import Wanted
 from channeld.catalog.rejections import FileMissing, PackageMissing
 from channeld.catalog.selection import StoredFile
 from channeld.formats.rejections import BadName
+from channeld.web import deleting
 from channeld.web.dialects.anaconda.wire import FILE, Basename, Route
 from channeld.web.native.route import Call
 
@@ -28,7 +32,7 @@ _PAGE = 1000
 
 
 async def remove_dist(call: Call, owner: str, package: str, version: str, basename: str) -> web.Response:
-    """Delete one file; of several candidates the newest, which is the one that a look-up shows."""
+    """Delete one file; of several candidates the newest that the token may delete."""
     named = Basename.split(basename)
     missing = FileMissing(owner, named.subdir, named.filename)
     try:
@@ -40,13 +44,20 @@ async def remove_dist(call: Call, owner: str, package: str, version: str, basena
 
     def work(connection: Connection) -> None:
         channel = channels.lock(connection, [owner])[owner]
-        file = selection.newest(connection, channel, named.subdir, named.filename)
+        file = _meant(connection, call, channel, named)
         if file is None:
             raise missing
-        _delete(connection, call, owner, file)
+        deleting.delete(connection, call, channel, file)
 
     await call.write(work)
     return web.json_response({})
+
+
+def _meant(connection: Connection, call: Call, channel: Channel, named: Basename) -> StoredFile | None:
+    """Choose among the candidates of a name; one that is not the token's is chosen only to be refused by name."""
+    found = selection.candidates(connection, channel, named.subdir, named.filename)
+    own = [file for file in found if deleting.is_own(call.token, channel, file)]
+    return (own or found)[-1] if found else None
 
 
 async def remove_release(call: Call, owner: str, package: str, version: str) -> web.Response:
@@ -66,19 +77,13 @@ async def _remove_all(call: Call, owner: str, wanted: Wanted) -> web.Response:
         # what is deleted is on no later page
         while found := listing.page(connection, channel, wanted, _PAGE)[0]:
             for listed in found:
-                _delete(connection, call, owner, listed.file)
+                deleting.delete(connection, call, channel, listed.file)
             count += len(found)
         return count
 
     if not await call.write(work):
         raise PackageMissing(owner, wanted.name, wanted.version)
     return web.json_response({}, status=201)
-
-
-def _delete(connection: Connection, call: Call, owner: str, file: StoredFile) -> None:
-    carried = selection.label_names_of(connection, file.id)
-    call.services.auth.require(call.token, Verb.DELETE, owner, carried or (None,), file.name)
-    files.delete(connection, owner, file.subdir, file.filename, call.actor, sha256=file.sha256)
 
 
 _DELETE = "Deleting a file"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.anaconda import Client, Package
+from tests.support.candidates import Promotable, promotable
 from tests.support.packages import build_conda, build_tar_bz2
 from tests.support.server import RunningServer, grant
 
@@ -182,3 +183,23 @@ async def test_remove(client: Client, anaconda: Anaconda) -> None:
         statuses.append((await anaconda("remove", "-f", spec))[0])
         assert (await client.dist(package)).status == 404
     assert statuses == [0, 0, 0]
+
+
+async def test_uploads_to_a_staging_channel_are_in_nobodys_way(
+    server: RunningServer, anaconda: Anaconda
+) -> None:
+    server.channel("staging", kind="staging")
+    tokens = [server.token(grant("upload", "delete", channels="staging")) for _ in range(2)]
+    upload = ("upload", "-u", "staging", "-l", "main")
+    seen = [
+        await anaconda(*upload, package, token=one)
+        for package, one in zip((ALPHA, OTHER), tokens, strict=True)
+    ]
+    assert [status for status, _ in seen] == [0, 0]
+    # its own, and to be hidden first
+    assert (await anaconda(*upload, "--force", OTHER, token=tokens[0]))[0] == 0
+
+    assert promotable(server.database) == [
+        Promotable(ALPHA.sha256, ("main",), hidden=True),
+        Promotable(OTHER.sha256, ("main",)),
+    ]
