@@ -21,7 +21,8 @@ from channeld.catalog import bulk, channels, labels, leases
 from channeld.catalog.audit import Actor
 from channeld.catalog.bulk import Arrival, Landing, Marking
 from channeld.catalog.channels import MAIN
-from channeld.cold.batching import Batches, jobs
+from channeld.cold.batching import Batches
+from channeld.cold.jobs import jobs
 from channeld.cold.progress import Progress
 from channeld.cold.reading import Done, Read, ReadFiles
 from channeld.cold.refusal import Refusal

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from channeld.cold import READ, drawn, ledger, packages
-from channeld.cold.batching import jobs
+from channeld.cold.jobs import jobs
 from channeld.cold.ledger import Changes, Ledger, Rules
 from channeld.cold.packages import Package
 from channeld.cold.progress import Progress

@@ -16,10 +16,8 @@ import enum
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
-
-from rattler import Version
-from rattler.exceptions import InvalidVersionError
 
 from channeld.formats.rejections import (
     BuildMalformed,
@@ -147,11 +145,21 @@ def check_version(text: str, naming: Naming = Naming.STRICT) -> str:
         raise VersionMalformed(shown(text))
     if naming is Naming.STRICT and any(int(run) > _NUMBER_LIMIT for run in _LONG_NUMBER.findall(text)):
         raise VersionMalformed(shown(text))
-    try:
-        Version(text)
-    except InvalidVersionError:
-        raise VersionMalformed(shown(text)) from None
+    if not _can_be_ordered(text):
+        raise VersionMalformed(shown(text))
     return text
+
+
+@lru_cache(maxsize=16_384)
+def _can_be_ordered(version: str) -> bool:
+    from rattler import Version  # noqa: PLC0415 - takes 40 ms to load, and most commands judge no version
+    from rattler.exceptions import InvalidVersionError  # noqa: PLC0415
+
+    try:
+        Version(version)
+    except InvalidVersionError:
+        return False
+    return True
 
 
 def check_build(text: str, naming: Naming = Naming.STRICT) -> str:

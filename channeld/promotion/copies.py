@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from channeld.catalog import channels, copies
 from channeld.catalog.copies import Copy, Pin
 from channeld.catalog.database import Database
+from channeld.catalog.rejections import ChannelMissing
 from channeld.clock import Clock
 from channeld.errors import ChanneldError, Rejected, Unavailable
 from channeld.promotion.accepting import Ticket, accept, first_outcome
@@ -89,11 +90,17 @@ class Copies:
         return accept(connection, self._registry, asked, ticket, self._clock.now_ms())
 
     async def carried_out(self, copy: Copy) -> Copy:
-        """Carry a copy out on a thread; raises as ``carry_out`` does."""
+        """Carry a copy out on a thread; raises as ``carry_out`` does.
+
+        Raises:
+            ChannelMissing: its channel, and it with it, has been deleted meanwhile.
+        """
         if State(copy.state).final:
             return copy
         done = await asyncio.get_running_loop().run_in_executor(self._threads, self.carry_out, copy.id)
-        return done or copy
+        if done is None:
+            raise ChannelMissing(Asked.read(copy.asked).channel)
+        return done
 
     def carry_out_later(self, copy: Copy) -> None:
         """Have a copy carried out for which nobody waits."""

@@ -236,6 +236,7 @@ async def finish(services: Services, copy: Copy, wait_seconds: float = PUBLICATI
     """Carry a copy out, and wait until everything that it brought into production is published.
 
     Raises:
+        ChannelMissing: the channel has been deleted meanwhile.
         Unavailable: disk or database. The copy is taken up again, whether its client asks again or not.
     """
     done = await services.instance.copies.carried_out(copy)

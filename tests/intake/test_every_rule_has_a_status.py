@@ -56,7 +56,14 @@ FORMATS = {"BadName", "BadArchive", "BadMetadata", "BadRelation", "BadNotice"}
 
 #: Packages whose rules are told on a terminal or in a log, never to a client.
 NOT_HTTP = ("channeld.settings", "channeld.backup", "channeld.cold", "channeld.cli")
-NOT_TOLD = {"DatabaseUnsupported", "SchemaTooNew", "SchemaTooOld", "ShardTooLarge", "ShardUnreadable"}
+NOT_TOLD = {
+    "DatabaseUnsupported",
+    "HeadMalformed",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "ShardTooLarge",
+    "ShardUnreadable",
+}
 
 #: A sentence may begin with the name of a file.
 FILES = ("metadata.json ", "info/index.json ", "some-text ", "some-text/")

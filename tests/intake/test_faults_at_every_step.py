@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from channeld.intake import ingest
 from tests.support.faults import Fault, FaultyDisk, Steps, make_faulty
 from tests.support.packages import build_conda
 from tests.support.server import Answer, RunningServer, running_server
@@ -34,23 +35,37 @@ DONE = Stored(
     actions=("file.add", "file.add"),
 )
 
-#: What an upload does, in order: of new bytes, and of bytes that are stored already. The first is for the token.
-ARRIVAL = ("read catalog", "free bytes", "create", "write", "read catalog")
-NEW = (*ARRIVAL, "fsync folder", "fsync", "rename", "fsync folder", "write catalog")
-KNOWN = (*ARRIVAL, "touch", "fsync folder", "unlink", "write catalog")
+#: What an upload does, in order: of new bytes, of more than are kept in memory, and of such that are stored already.
+#: The first is for the token.
+KEPT = ("fsync", "rename", "fsync folder", "write catalog")
+NEW = ("read catalog", "free bytes", "read catalog", "fsync folder", "create", "write", *KEPT)
+LONG_ARRIVAL = ("read catalog", "free bytes", "create", "write", "write", "read catalog")
+LONG = (*LONG_ARRIVAL, "fsync folder", *KEPT)
+KNOWN = (*LONG_ARRIVAL, "touch", "fsync folder", "unlink", "write catalog")
+
+ALL_STEPS = [(steps, number) for steps in (NEW, LONG) for number in range(len(steps))]
 
 
 async def upload(server: RunningServer, channel: str = "chan") -> Answer:
     return await server.ask("PUT", f"/{channel}/noarch/alpha-1.0-0.conda", data=CONDA)
 
 
-@pytest.mark.parametrize(("known", "expected"), [(False, NEW), (True, KNOWN)], ids=["new", "known"])
-async def test_these_are_the_steps(tmp_path: Path, expected: tuple[str, ...], *, known: bool) -> None:
+def arriving_as(steps: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the package count as a long one where the steps are those of a long one."""
+    if steps != NEW:
+        monkeypatch.setattr(ingest, "_CHUNK", 100)
+
+
+@pytest.mark.parametrize("expected", [NEW, LONG, KNOWN], ids=["new", "long", "known"])
+async def test_these_are_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: tuple[str, ...]
+) -> None:
+    arriving_as(expected, monkeypatch)
     disk = FaultyDisk()
     async with running_server(tmp_path, indexing=False, disk=disk) as server:
         server.channel()
         server.channel("other")
-        if known:
+        if expected == KNOWN:
             await upload(server, "other")
         make_faulty(server.database, disk.steps)
         await server.ask("GET", PATH)  # what reading needs of the catalog is known then
@@ -61,8 +76,15 @@ async def test_these_are_the_steps(tmp_path: Path, expected: tuple[str, ...], *,
 
 
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed but persisted"])
-@pytest.mark.parametrize("step", range(len(NEW)), ids=[f"{number} {name}" for number, name in enumerate(NEW)])
-async def test_a_failed_step_of_an_upload(tmp_path: Path, step: int, *, persisted: bool) -> None:
+@pytest.mark.parametrize(
+    ("steps", "step"),
+    ALL_STEPS,
+    ids=[f"{'short' if steps == NEW else 'long'} {step} {steps[step]}" for steps, step in ALL_STEPS],
+)
+async def test_a_failed_step_of_an_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...], step: int, *, persisted: bool
+) -> None:
+    arriving_as(steps, monkeypatch)
     disk = FaultyDisk()
     async with running_server(tmp_path, indexing=False, disk=disk) as server:
         server.channel()
@@ -74,12 +96,12 @@ async def test_a_failed_step_of_an_upload(tmp_path: Path, step: int, *, persiste
         failed = await upload(server)
         disk.steps.disarm()
 
-        assert disk.steps.failed == NEW[step]
+        assert disk.steps.failed == steps[step]
         assert failed.status == 503
         assert int(failed.headers["Retry-After"]) > 0
         after = stored_in(server.database, tmp_path / "data")
         assert_nothing_is_half_there(after)
-        whole = NEW[step] == "write catalog" and persisted
+        whole = steps[step] == "write catalog" and persisted
         assert (DONE.files <= after.files) is whole
         assert (await server.ask("GET", PATH)).status == (200 if whole else 404)
 
@@ -95,8 +117,9 @@ async def test_a_failed_step_of_an_upload(tmp_path: Path, step: int, *, persiste
     "step", range(len(KNOWN)), ids=[f"{number} {name}" for number, name in enumerate(KNOWN)]
 )
 async def test_a_failed_step_of_an_upload_of_known_bytes(
-    tmp_path: Path, step: int, *, persisted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, persisted: bool
 ) -> None:
+    arriving_as(KNOWN, monkeypatch)
     disk = FaultyDisk()
     async with running_server(tmp_path, indexing=False, disk=disk) as server:
         server.channel()

@@ -194,6 +194,8 @@ def test_the_bytes_of_a_candidate_go_when_it_has_expired(store: Store) -> None:
 def test_unfinished_uploads_go_after_some_hours(store: Store) -> None:
     upload = store.blobs.receive()
     upload.write(b"x")
+    assert list(store.blobs.incoming.iterdir()) == []  # in memory until more comes
+    upload.write(b"y")
     (path,) = store.blobs.incoming.iterdir()
     seconds = store.clock.now_ms() / 1000
     os.utime(path, (seconds, seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from channeld.catalog import channels, feedstocks, labels, outputs, relabelling, tokens
 from channeld.catalog import tables as t
+from channeld.catalog.rejections import ChannelMissing
 from channeld.catalog.relabelling import Relabelling
 from channeld.catalog.selection import Selection
 from channeld.promotion.asking import Asker, Extent
@@ -122,6 +124,16 @@ def test_of_a_set_only_the_survivors_of_the_last_decision_are_copied(stage: Benc
     assert (done.state, fates(done)) == ("partly", {ALPHA.key: "refused", BETA.key: "copied"})
     assert stage.holds(PRODUCTION) == production_of(OTHER) | production_of(BETA)
     assert stage.staged() == {ALPHA.sha256}
+
+
+async def test_a_copy_goes_with_its_channel(stage: Bench) -> None:
+    await asyncio.to_thread(stage.upload, ALPHA)
+    copy = await asyncio.to_thread(stage.begin, stage.asked(ALPHA))
+    database = stage.instance.database
+    await database.write(lambda c: channels.delete(c, PRODUCTION, stage.actor(), force=True))
+    with pytest.raises(ChannelMissing):
+        await stage.instance.copies.carried_out(copy)
+    assert stage.pins() == 0
 
 
 def test_the_same_bytes_that_came_meanwhile_are_no_error(stage: Bench) -> None:
