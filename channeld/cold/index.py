@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from channeld import __version__
+from channeld.blobs.durable import disk_errors
 from channeld.clock import Clock
 from channeld.cold import STATE, ledger, state
 from channeld.cold.documents import FolderDocuments
@@ -70,8 +71,10 @@ def index_folder(
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of the folder's state, which is made when it is not there."""
-    (folder / STATE).mkdir(exist_ok=True)
-    with (folder / STATE / "lock").open("w") as file:
+    with disk_errors(folder / STATE):
+        (folder / STATE).mkdir(exist_ok=True)
+        file = (folder / STATE / "lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
