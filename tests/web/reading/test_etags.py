@@ -108,8 +108,10 @@ async def test_who_has_it_gets_304(server: RunningServer, coding: str) -> None:
             again = await ask(server.port, "GET", path, {**accepted, "If-None-Match": known})
 
             assert (again.status, again.body) == (304, b"")
-            for name in ("Etag", "Cache-Control", "Vary", "Last-Modified"):
+            for name in ("Etag", "Cache-Control", "Vary"):
                 assert again.fields.get(name) == first.fields.get(name)
+            if "Last-Modified" in first.fields:  # it is told from the second after the change on
+                assert again.fields["Last-Modified"] == first.fields["Last-Modified"]
         other = await ask(server.port, "GET", path, {**accepted, "If-None-Match": '"other"'})
         assert (other.status, other.body) == (200, first.body)
 
