@@ -58,6 +58,8 @@ _TEXTS: Final = (
     "summary",
     "tags",
 )
+#: Where the recipe's source was, and as what the facts know it.
+_SOURCES: Final = {"source_url": "url", "source_git_url": "git_url"}
 #: Texts that are written on one line.
 _ONE_LINE: Final = frozenset({"description", "summary"})
 
@@ -132,19 +134,18 @@ def _age(file: ReferenceFile) -> tuple[bool, Version, int]:
 
 def _texts(newest_first: list[ReferenceFile]) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    missing: Iterable[str] = (*_TEXTS, *_SOURCES)
     for file in newest_first:
-        for field, value in _texts_of(file).items():
-            found.setdefault(field, value)
+        found |= {field: text for field in missing if (text := _text_of(file, field))}
+        missing = [field for field in missing if field not in found]
     return found
 
 
-def _texts_of(file: ReferenceFile) -> dict[str, Any]:
-    texts = {field: file.record.get(field) or file.facts.about.get(field) for field in _TEXTS}
-    for field in _ONE_LINE:
-        texts[field] = _one_line(texts[field])
-    texts["source_url"] = file.facts.source.get("url")
-    texts["source_git_url"] = file.facts.source.get("git_url")
-    return {field: value for field, value in texts.items() if value}
+def _text_of(file: ReferenceFile, field: str) -> object:
+    if field in _SOURCES:
+        return file.facts.source.get(_SOURCES[field])
+    text = file.record.get(field) or file.facts.about.get(field)
+    return _one_line(text) if field in _ONE_LINE else text
 
 
 def _one_line(text: object) -> object:

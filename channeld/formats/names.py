@@ -181,6 +181,8 @@ def check_subdir(text: str) -> str:
     Raises:
         IdentifierTooLong, SubdirMalformed
     """
+    if text in KNOWN_SUBDIRS:
+        return text
     _check_length("subdir", text, SUBDIR_LIMIT)
     if text != NOARCH and _SUBDIR.fullmatch(text) is None:
         raise SubdirMalformed(shown(text))

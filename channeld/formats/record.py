@@ -187,13 +187,10 @@ _SECTIONS: Final = {
 
 def _check_identity(record: Mapping[str, Any], filename: FileName) -> None:
     """Require that index.json and the file name say the same: clients trust now one, now the other."""
-    for field, expected in (
-        ("name", filename.name),
-        ("version", filename.version),
-        ("build", filename.build),
-    ):
-        value = fields.require_text(record, field)
-        if value != expected:
+    for field in ("name", "version", "build"):
+        expected = getattr(filename, field)
+        if record.get(field) != expected:
+            value = fields.require_text(record, field)
             raise FileNameMismatch(field, expected, shown(value))
 
 

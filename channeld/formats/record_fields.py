@@ -37,6 +37,8 @@ _TEXTS: Final = {
     "track_features": " ",
     "python_site_packages_path": "",
 }
+_SELDOM: Final = frozenset({"legacy_bz2_md5", "legacy_bz2_size", "purls"})
+_STRINGS: Final = frozenset({str})
 _EXTRA_GROUP: Final = re.compile(r"[a-z0-9_.+-]{1,64}")
 _FLAG: Final = re.compile(r"[a-z0-9_]+(:[a-z0-9_]+)?")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
@@ -147,14 +149,16 @@ def spec_list(field: str, value: Any, policy: Naming) -> list[str]:
     """Return a list of match specifications; a lone string is a list of one to old tools."""
     if policy is Naming.LEGACY and isinstance(value, str):
         return [value] if value.strip() else []
-    if not isinstance(value, list) or not all(isinstance(spec, str) for spec in value):
+    if not isinstance(value, list) or not _STRINGS.issuperset(map(type, value)):
         raise FieldMistyped(field, shown(value), "a list of strings")
     return value
 
 
 def extra_depends(record: dict[str, Any]) -> dict[str, list[str]]:
     """Return the groups of optional dependencies, and drop the field if it has none (CEP 44)."""
-    value = record.get("extra_depends", {})
+    if "extra_depends" not in record:
+        return {}
+    value = record["extra_depends"]
     if not isinstance(value, dict):
         raise FieldMistyped("extra_depends", shown(value), "an object")
     for group, specs in value.items():
@@ -168,7 +172,9 @@ def extra_depends(record: dict[str, Any]) -> dict[str, list[str]]:
 
 def flags(record: dict[str, Any]) -> list[str]:
     """Return the flags, and drop the field if it has none (CEP 45)."""
-    value = record.get("flags", [])
+    if "flags" not in record:
+        return []
+    value = record["flags"]
     if not isinstance(value, list):
         raise FieldMistyped("flags", shown(value), "a list of strings")
     for flag in value:
@@ -197,6 +203,8 @@ def normalise_texts(record: dict[str, Any], policy: Naming) -> None:
             record[field] = value
         else:
             del record[field]
+    if _SELDOM.isdisjoint(record):
+        return
     _check_or_drop(
         record, "legacy_bz2_md5", policy, lambda value: isinstance(value, str) and bool(_MD5.fullmatch(value))
     )

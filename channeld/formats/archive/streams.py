@@ -117,8 +117,12 @@ def open_zstd_part(file: BinaryIO, part: Part, limits: Limits) -> Source:
     blocks = scan_frame(lambda at, count: data[at : at + count], part.name, part.size, limits.window_size)
     if blocks * BLOCK_SIZE > _AT_ONCE:
         return _ZstdStream(file, part, limits, budget)
+    decompressor = _shared_decompressor(limits)
     try:
-        content = _shared_decompressor(limits).decompressobj().decompress(data)
+        if 0 < zstandard.frame_content_size(data) <= blocks * BLOCK_SIZE:
+            content = decompressor.decompress(data)  # at once, where the frame says how much it is
+        else:
+            content = decompressor.decompressobj().decompress(data)
     except zstandard.ZstdError as error:
         raise StreamCorrupt(part.name, str(error)) from None
     budget.spend(len(content))

@@ -5,8 +5,8 @@ below ``info/`` with plain names, at most with a pax header for the time in fron
 by the look of its headers, in a third of the time. Whatever is not recognised, or breaks a rule, is left to those two,
 from the start; so nothing is refused here, and nothing taken that they would not take, with the same contents.
 
-Most of a header is the same in every file of every package that one builder made. That part, and what does not depend
-on anything else, is judged once and remembered: for the 11 files of a usual info part this takes 40 µs instead of 65.
+Most of a header is the same in every file that one builder packs: that part is judged when it differs from the header
+before. For the 11 files of a usual info part all of it takes 22 µs instead of 65.
 """
 
 from __future__ import annotations
@@ -23,25 +23,30 @@ from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.members import DOCUMENTS
 from channeld.formats.archive.tar import BLOCK
 
-#: Path; mode and owners; size and time; checksum; all else, which begins with the kind.
-_HEADER: Final = Struct("100s24s24s8s356s")
+#: Path; mode and owners; size, time and checksum; all else, which begins with the kind.
+_HEADER: Final = Struct("100s24s32s356s")
 _KIND: Final = 156
+#: Where the fields are in the third part of a header, and in the last.
 _SIZE: Final = slice(0, 11)
-#: Where the fields are in the last part of a header.
+_SIZE_AND_TIME: Final = slice(0, 24)
+_CHECKSUM_AT: Final = 24
 _LINK: Final = slice(1, 101)
 _MAGIC: Final = slice(101, 109)
 _DEVICES: Final = slice(173, 189)
 _PREFIX: Final = slice(189, 344)
-_EXTENDED: Final = b"x"
-_FILE: Final = b"0"
+_EXTENDED: Final = ord("x")
+_FILE: Final = ord("0")
 
 #: Octal digits all become "0": then there are few forms of numbers.
 _DIGITS: Final = bytes.maketrans(b"01234567", b"00000000")
 _SHORT: Final = (b"0000000\0", b"000000 \0")
 _LONG: Final = (b"00000000000\0", b"00000000000 ")
 _OWNERS: Final = frozenset(map(b"".join, product(_SHORT, _SHORT, _SHORT)))
-_NUMBERS: Final = frozenset(map(b"".join, product(_LONG, _LONG)))
-_CHECKSUMS: Final = frozenset({b"000000\0 ", b"0000000\0"})
+#: Size, time and checksum, and where the digits of the last one end.
+_NUMBERS: Final = {
+    size + time + checksum: _CHECKSUM_AT + checksum.index(b"\0")
+    for size, time, checksum in product(_LONG, _LONG, (b"000000\0 ", b"0000000\0"))
+}
 _MAGICS: Final = frozenset({b"ustar\x0000", b"ustar  \0"})
 _NO_DEVICES: Final = frozenset({bytes(16), _SHORT[0] * 2, _SHORT[1] * 2})
 _NO_LINK: Final = bytes(100)
@@ -71,46 +76,56 @@ def usual_files(content: bytes, wanted: Collection[bytes], limits: Limits) -> di
     if limits.path_length < _PATH_LENGTH or limits.path_depth < _PATH_DEPTH:
         return None
     found: dict[bytes, bytes] = {}
-    seen: set[bytes] = set()
-    position = 0
+    paths: list[bytes] = []
+    last = len(content) - BLOCK
+    position = size_of_time = constant = 0
+    time_header = owners_before = rest_before = b""
     after_time = False
-    while position <= len(content) - BLOCK:
+    while position <= last:
         start = position + BLOCK
-        if content[position + _KIND : position + _KIND + 1] == _EXTENDED:
-            time = content[start : start + _size_of_time(content[position:start])]
-            if after_time or not _is_time(time):
+        if content[position + _KIND] == _EXTENDED:
+            if content[position:start] != time_header:
+                time_header = content[position:start]
+                size_of_time = _size_of_time(time_header)
+            if after_time or not _is_time(content[start : start + size_of_time]):
                 return None
             after_time = True
             position = start + BLOCK
             continue
-        path, owners, numbers, checksum, rest = _HEADER.unpack_from(content, position)
-        constant = _sum_of_constant(owners, rest)
-        if not constant or not _are_numbers(numbers, checksum):
+        path, owners, numbers, rest = _HEADER.unpack_from(content, position)
+        if rest != rest_before or owners != owners_before:
+            constant = _sum_of_constant(owners, rest)
+            owners_before, rest_before = owners, rest
+        digits_end = _NUMBERS.get(numbers.translate(_DIGITS))
+        if not constant or digits_end is None:
             break
+        # adler32 adds 1 and the bytes up, exactly for 256 of them
+        total = constant + (adler32(path) & 0xFFFF) + (adler32(numbers[_SIZE_AND_TIME]) & 0xFFFF)
         end = start + int(numbers[_SIZE], 8)
-        if int(checksum.rstrip(b"\0 "), 8) != constant + _sum_of_rest(path, numbers) or end > len(content):
+        if total != int(numbers[_CHECKSUM_AT:digits_end], 8) or end > len(content):
             return None
         path = path.partition(b"\0")[0]
-        if path in seen or not _is_plain(path):
+        if not _is_plain(path):
             return None
-        seen.add(path)
+        paths.append(path)
         if path in wanted:
             found[path] = content[start:end]
         after_time = False
         position = end + -end % BLOCK
-    usual = not after_time and len(seen) <= limits.entries and _is_end(content, position)
+    usual = len(paths) == len(set(paths)) <= limits.entries and not after_time and _is_end(content, position)
     return found if usual else None
 
 
-@lru_cache(maxsize=64)
 def _size_of_time(header: bytes) -> int:
     """Return the size that a header in front of a file's own gives; 0 for one that is not usual."""
-    path, owners, numbers, checksum, rest = _HEADER.unpack(header)
-    constant = _sum_of_constant(owners, _FILE + rest[1:])
-    if not constant or not _are_numbers(numbers, checksum):
+    path, owners, numbers, rest = _HEADER.unpack(header)
+    constant = _sum_of_constant(owners, bytes((_FILE,)) + rest[1:])
+    digits_end = _NUMBERS.get(numbers.translate(_DIGITS))
+    if not constant or digits_end is None:
         return 0
-    total = constant + _sum_of_rest(path, numbers) + ord(_EXTENDED) - ord(_FILE)
-    return int(numbers[_SIZE], 8) if int(checksum.rstrip(b"\0 "), 8) == total else 0
+    total = constant + (adler32(path) & 0xFFFF) + (adler32(numbers[_SIZE_AND_TIME]) & 0xFFFF)
+    right = total + _EXTENDED - _FILE == int(numbers[_CHECKSUM_AT:digits_end], 8)
+    return int(numbers[_SIZE], 8) if right else 0
 
 
 @lru_cache(maxsize=1024)
@@ -118,23 +133,14 @@ def _sum_of_constant(owners: bytes, rest: bytes) -> int:
     """Return what these fields of a plain file's header add to its checksum; 0 when it is no usual one."""
     usual = (
         owners.translate(_DIGITS) in _OWNERS
-        and rest[:1] == _FILE
+        and rest[0] == _FILE
         and rest[_MAGIC] in _MAGICS
         and rest[_PREFIX] == _NO_PREFIX
         and rest[_LINK] == _NO_LINK
         and rest[_DEVICES].translate(_DIGITS) in _NO_DEVICES
     )
-    # the checksum itself counts as eight spaces
-    return sum(owners) + sum(rest) + 8 * 0x20 if usual else 0
-
-
-def _sum_of_rest(path: bytes, numbers: bytes) -> int:
-    # adler32 adds 1 and the bytes up, exactly for 256 of them
-    return (adler32(path) & 0xFFFF) + (adler32(numbers) & 0xFFFF) - 2
-
-
-def _are_numbers(numbers: bytes, checksum: bytes) -> bool:
-    return numbers.translate(_DIGITS) in _NUMBERS and checksum.translate(_DIGITS) in _CHECKSUMS
+    # the checksum itself counts as eight spaces; adler32 begins with 1, twice
+    return sum(owners) + sum(rest) + 8 * 0x20 - 2 if usual else 0
 
 
 def _is_time(data: bytes) -> bool:
@@ -149,4 +155,4 @@ def _is_plain(path: bytes) -> bool:
 def _is_end(content: bytes, position: int) -> bool:
     """Tell whether the two blocks of the end mark stand there, and zeros alone behind them."""
     rest = len(content) - position
-    return 2 * BLOCK <= rest <= _PADDING_LIMIT and content.count(0, position) == rest
+    return 2 * BLOCK <= rest <= _PADDING_LIMIT and content[position:] == bytes(rest)

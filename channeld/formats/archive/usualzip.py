@@ -1,18 +1,19 @@
 """The quick way to the parts of a ``.conda``: taken when its zip is as all builders write it, and otherwise left.
 
-A usual one has its three members without extra fields and comments, and its directory lists them in the order in which
-they lie. That is recognised in half the time that ``zipdir`` takes for every zip there can be; whatever is not
-recognised, or breaks a rule, is left to it. So nothing is refused here, and nothing taken that it would not take.
+A usual one has its three members without extra fields and comments, its directory lists them in the order in which
+they lie, and each header there repeats the local one byte for byte. That is recognised in a third of the time that
+``zipdir`` takes for every zip there can be; whatever is not recognised, or breaks a rule, is left to it. So nothing is
+refused here, and nothing taken that it would not take.
 """
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.zipdir import (
     ALL_ONES,
-    CENTRAL,
     END,
     HARMLESS_FLAGS,
     LOCAL,
@@ -21,6 +22,11 @@ from channeld.formats.archive.zipdir import (
     Part,
 )
 
+#: A header of the directory, without times, attributes and the version that made it; and what the member's local
+#: header repeats of it, from the version to the length of the extra field.
+_CENTRAL: Final = Struct("<4s2x3H4x3I4H6xI")
+_COMMON: Final = slice(6, 32)
+_LOCAL_SIZE: Final = LOCAL.size
 _MEMBERS: Final = len(CondaParts._fields)
 #: Of the end record: disk, disk of the directory, members here and in all, length of the comment.
 _ONE_DISK: Final = (0, 0, _MEMBERS, _MEMBERS, 0)
@@ -41,14 +47,14 @@ def usual_parts(content: bytes, stem: str, limits: Limits) -> CondaParts | None:
     parts: dict[bytes, Part] = {}
     at, offset = start, 0
     for _ in range(_MEMBERS):
-        if at + CENTRAL.size > end or offset + LOCAL.size > start:
+        if at + _CENTRAL.size > end or offset + _LOCAL_SIZE > start:
             return None
         member = _member(content, at, offset)
         if member is None:
             return None
         name, part = member
         parts[name] = part
-        at, offset = at + CENTRAL.size + len(name), part.offset + part.size
+        at, offset = at + _CENTRAL.size + len(name), part.offset + part.size
     raw = stem.encode()
     names = (b"metadata.json", b"info-%b.tar.zst" % raw, b"pkg-%b.tar.zst" % raw)
     if at != end or offset != start or parts.keys() != set(names):
@@ -72,37 +78,16 @@ def _directory(content: bytes, end: int, limits: Limits) -> int:
 
 def _member(content: bytes, at: int, offset: int) -> tuple[bytes, Part] | None:
     """Return raw name and place of the member with these two headers, which must agree; None for others."""
-    (
-        magic,
-        _,
-        version,
-        flags,
-        method,
-        _,
-        _,
-        crc,
-        compressed,
-        size,
-        length,
-        extra,
-        comment,
-        disk,
-        _,
-        _,
-        header,
-    ) = CENTRAL.unpack_from(content, at)
+    magic, version, flags, method, crc, compressed, size, length, extra, comment, disk, header = (
+        _CENTRAL.unpack_from(content, at)
+    )
     if (magic, method, compressed, extra, comment, disk, header) != (b"PK\x01\x02", 0, size, 0, 0, 0, offset):
         return None
     if version & 0xFF > NEWEST_VERSION or flags & ~HARMLESS_FLAGS or size == ALL_ONES:
         return None
-    magic, _, *same, _, _, local_crc, local_compressed, local_size, local_length, extra = LOCAL.unpack_from(
-        content, offset
-    )
-    found = (magic, *same, local_crc, local_compressed, local_size, local_length, extra)
-    if found != (b"PK\x03\x04", flags, 0, crc, size, size, length, 0):
-        return None
-    start = offset + LOCAL.size + length
-    name = content[at + CENTRAL.size : at + CENTRAL.size + length]
-    if content[offset + LOCAL.size : start] != name:
+    name = content[at + _CENTRAL.size : at + _CENTRAL.size + length]
+    local = b"PK\x03\x04" + content[at + _COMMON.start : at + _COMMON.stop] + name
+    start = offset + len(local)
+    if content[offset:start] != local:
         return None
     return name, Part(name.decode("ascii", "replace"), start, size, crc)
