@@ -87,19 +87,37 @@ class PageTable:
         for section in self.sections:
             yield from section
 
-    def pieces(self) -> list[Piece]:
-        """List what the document is made of, in order, without the frame's header and end."""
-        pieces: list[Piece] = [_text(self.glue[0])]
+    def parts(self) -> list[Splice | tuple[Page, ...]]:
+        """List what the document is made of, in order: texts, and the pages of a section in one.
+
+        Between two pages of a section stands ``RESET_WITH_COMMA``.
+        """
+        parts: list[Splice | tuple[Page, ...]] = [_text(self.glue[0])]
         fresh = True
         for section, glue in zip(self.sections, self.glue[1:], strict=True):
-            for number, page in enumerate(section):
-                if not fresh:
-                    pieces.append(RESET_WITH_COMMA if number else RESET)
-                pieces.append(page)
+            if section:
+                parts += [section] if fresh else [RESET, section]
                 fresh = False
-            pieces.append(_text(glue))
-        pieces.extend(_padding(sum(map(decoded_size, pieces))))
+            parts.append(_text(glue))
+        return [*parts, *_padding(sum(map(_decoded_size, parts)))]
+
+    def pieces(self) -> list[Piece]:
+        """List what the document is made of, in order, without the frame's header and end."""
+        pieces: list[Piece] = []
+        for part in self.parts():
+            if isinstance(part, Splice):
+                pieces.append(part)
+            else:
+                between: list[Piece] = [RESET_WITH_COMMA] * (2 * len(part) - 1)
+                between[::2] = part
+                pieces += between
         return pieces
+
+
+def _decoded_size(part: Splice | tuple[Page, ...]) -> int:
+    if isinstance(part, Splice):
+        return len(part.decoded)
+    return sum([page.raw_size for page in part]) + (len(part) - 1) * len(RESET_WITH_COMMA.decoded)
 
 
 def decoded_size(piece: Piece) -> int:
@@ -128,16 +146,24 @@ def measure(table: PageTable) -> Measures:
     raw, zst = hashlib.sha256(b"plain\0"), hashlib.sha256(b"zstd\0")
     raw_size = 0
     zst_size = len(frame_header(0)) + len(END)
-    for piece in table.pieces():
-        raw_size += decoded_size(piece)
-        zst_size += encoded_size(piece)
-        if isinstance(piece, Page):
-            raw.update(b"page" + piece.raw_sha256)
-            zst.update(b"page" + piece.place.sha256)
-        else:
-            raw.update(b"text" + len(piece.decoded).to_bytes(8, "big") + piece.decoded)
-            zst.update(b"text" + len(piece.encoded).to_bytes(8, "big") + piece.encoded)
+    for part in table.parts():
+        if isinstance(part, Splice):
+            raw_size += len(part.decoded)
+            zst_size += len(part.encoded)
+            raw.update(_told(part.decoded))
+            zst.update(_told(part.encoded))
+        else:  # thousands of pages, joined rather than gone through one by one
+            gaps = len(part) - 1
+            raw_size += _decoded_size(part)
+            zst_size += sum([page.place.size for page in part]) + gaps * len(RESET_WITH_COMMA.encoded)
+            raw.update(_told(RESET_WITH_COMMA.decoded).join([b"page" + page.raw_sha256 for page in part]))
+            zst.update(_told(RESET_WITH_COMMA.encoded).join([b"page" + page.place.sha256 for page in part]))
     return Measures(raw_size, zst_size, raw.hexdigest(), zst.hexdigest())
+
+
+def _told(text: bytes) -> bytes:
+    """Return what the digest takes of a text between pages."""
+    return b"text" + len(text).to_bytes(8, "big") + text
 
 
 def header(raw_size: int) -> bytes:

@@ -218,6 +218,8 @@ def _join_small(
     pages: list[Page | Draft], load: Callable[[Page], bytes], size: PageSize
 ) -> list[Page | Draft]:
     """Join each new page that is too small with a neighbour; old pages stay however small they are."""
+    if not any(_small(page, size) for page in pages if isinstance(page, Draft)):
+        return pages
     result: list[Page | Draft] = []
     for page in pages:
         before = result[-1] if result else None

@@ -223,7 +223,7 @@ class Render:
         for one in self._unsettled:
             with damage_of(one.key):
                 one.sections = {
-                    section: [self._hand_in(item, section, level, again) for item in items]
+                    section: self._hand_in(items, section, level, again)
                     for section, items in one.sections.items()
                 }
         self.press.flush()
@@ -242,12 +242,20 @@ class Render:
         """Return for how many pages there has to be time."""
         return max(pages, self.engine.levels.settled_pages + 1) if self._hurried else pages
 
-    def _hand_in(self, item: Item, section: str, level: int, again: frozenset[bytes]) -> Page | Slot:
-        if isinstance(item, Draft):
-            return self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
-        if isinstance(item, Page) and item.raw_sha256 in again:
-            return self.press.again(item, level)
-        return item
+    def _hand_in(
+        self, items: Iterable[Item], section: str, level: int, again: frozenset[bytes]
+    ) -> list[Page | Slot]:
+        handed: list[Page | Slot] = []
+        for item in items:
+            if isinstance(item, Draft):
+                handed.append(
+                    self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
+                )
+            elif again and isinstance(item, Page) and item.raw_sha256 in again:
+                handed.append(self.press.again(item, level))
+            else:
+                handed.append(item)
+        return handed
 
     def _choose_again(self, level: int, drafts: int) -> frozenset[bytes]:
         """Choose pages that were pressed quickly before, by the hash of their text, as far as there is time.
