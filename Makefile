@@ -17,6 +17,8 @@ demo: setup ## a channel on this machine: upload, index, serve, install
 serve: setup ## the server, with its data in ./data
 	@$(PYTHON_OF_PROJECT) -m channeld serve
 
+# Tests start many processes, which should not all compile the same modules again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup ## all tests (WORKERS=2: how many at a time; ARGS: more for pytest)
 	@$(PYTHON_OF_PROJECT) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 

@@ -98,6 +98,14 @@ def forget_peak(process: int) -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
+def written_bytes(process: int) -> int:
+    """Return how much a running process has had written to disk, whoever will write it: files, logs, databases."""
+    for line in Path(f"/proc/{process}/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    return 0
+
+
 def _status(process: int, field: str) -> int:
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field + ":"):
@@ -105,16 +113,25 @@ def _status(process: int, field: str) -> int:
     raise ProcessLookupError(f"The process {process} has ended.")
 
 
-def machine() -> str:
-    """Describe what this runs on, in one line."""
+def computer() -> str:
+    """Describe what this runs on, as far as it does not change from run to run."""
     model = "unknown CPU"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    version = f"{platform.python_implementation()} {platform.python_version()}"
-    load = os.getloadavg()[0]
-    return f"{model}, {os.cpu_count()} cores, {version}, Linux {platform.release()}, load {load:.1f} at the start"
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return f"{model}, {os.cpu_count()} cores, {memory / 2**30:.0f} GiB, Linux {platform.release()}"
+
+
+def interpreter() -> str:
+    """Name the Python that this runs on."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def machine() -> str:
+    """Describe what this runs on, in one line."""
+    return f"{computer()}, {interpreter()}, load {os.getloadavg()[0]:.1f} at the start"
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -1,176 +1,119 @@
-"""What does one more package cost, by the size of the subdir it comes to? From the catalog's commit to the flip.
+"""What does one change cost, by the size of the subdir that it comes to? One new package, one removed, one relabelled.
 
-A package is added to the catalog and published, again and again; the steps of each publication are timed apart. The
-same in a subdir of a tenth of the size shows what grows: writing the frame file (copied inside the kernel), the page
-table and the shard index. rattler-index takes 228 s and 3.6 GB for one more package beside 500,000.
+In this process first, from the catalog's commit to the flip, with the steps of a publication timed apart. Then over
+HTTP, on a server that runs: from the answer until a client sees the new generation. At last 20 uploads a second, for a
+minute, in the larger subdir. All of it in a subdir of a tenth of the size too, but for that.
+
+The peer is rattler-index, which for one more package writes the whole index again, out of the repodata.json that is
+there. Of 500,000 records it makes minutes and gigabytes: ``--rattler`` runs it and keeps what it took in
+``results/publish.json``, for runs without the switch.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial, wraps
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from benchmarks.measure import MIB, Spread, forget_peak, machine, parser, peak_bytes, say, seconds
-from benchmarks.synthesis import SUBDIR, Package, data_folder, fill_apart, packages_apart
-from channeld.catalog import files
-from channeld.catalog.audit import Actor
-from channeld.catalog.files import Artifact
-from channeld.clock import SystemClock
-from channeld.formats.layout import canonical_json
-from channeld.indexing import publisher, work
-from channeld.indexing.assembly import Assembly
-from channeld.indexing.render import Render
-from channeld.instance import Instance, open_instance
-from channeld.settings import Settings
-from channeld.settings.sections import Storage
+from benchmarks import onebyone, publishing, rattlerindex, sustained
+from benchmarks.kinds import Kind, of_different_names, plan
+from benchmarks.measure import MIB, machine, parser, say, seconds
+from benchmarks.onebyone import Watched
+from benchmarks.publishing import Published
+from benchmarks.rattlerindex import Indexed
+from benchmarks.servers import CHANNEL, channeld, make_token, open_folder, wait_until_idle
+from benchmarks.sustained import RATE, Sustained
+from benchmarks.synthesis import data_folder, fill_apart, scattered_apart
 
-CHANNEL: Final = "bench"
+#: Changes of each kind.
 ROUNDS: Final = 20
-
-#: What is timed apart: its name here, and where it is done.
-STEPS: Final = {
-    "reading and editing": (publisher, "render_work"),
-    "  of that, shards": (work, "_edit_shards"),
-    "compressing, pack on disk": (Render, "finish"),
-    "frame files": (Assembly, "ensure"),
-    "flip": (publisher.Publisher, "_flip"),
-}
+_LARGE: Final = 500_000
+_SECONDS: Final = 60
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What publishing one package took, several times."""
+    """All that was measured in a subdir of one size."""
 
     records: int
-    totals: list[float] = field(default_factory=list)
-    steps: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STEPS})
-    bytes_written: list[float] = field(default_factory=list)
-    peak: int = 0
+    inside: list[Published]
+    outside: list[Watched]
+    sustained: Sustained | None
 
-    def apart_from_frames(self) -> Spread:
-        """Return the totals without what the frame files took, in milliseconds."""
-        frames = self.steps["frame files"]
-        return Spread(tuple(1000 * (total - frame) for total, frame in zip(self.totals, frames, strict=True)))
+    @property
+    def peak(self) -> int:
+        """The most memory that a server had, bytes."""
+        peaks = [one.peak for one in self.outside]
+        return max([*peaks, self.sustained.peak] if self.sustained else peaks)
 
 
 def main() -> None:
-    """Measure at both sizes; the last line has the milliseconds and the ratio."""
+    """Measure at both sizes; the last line has the milliseconds and the ratios."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help="of the larger subdir; 500,000 by default")
+    arguments.add_argument("--records", type=int, help=f"of the larger subdir; {_LARGE:,} by default")
+    arguments.add_argument("--rattler", action="store_true", help="run rattler-index however long it takes")
     options = arguments.parse_args()
     data_folder()
     say(machine())
-    large = options.records or (50_000 if options.small else 500_000)
-    small, more = (measure(count) for count in (large // 10, large))
-    for measured in (small, more):
-        report(measured)
-    a, b = small.apart_from_frames().median, more.apart_from_frames().median
-    total = Spread(tuple(1000 * value for value in more.totals))
-    say(
-        f"one more package beside {more.records:,} records: median {total.median:.0f} ms, "
-        f"{b:.0f} ms without the frame files, {b / a:.2f} times that beside {small.records:,}; "
-        f"peak RSS {more.peak / MIB:.0f} MiB"
-    )
+    large = options.records or (10_000 if options.small else _LARGE)
+    rounds, length = (6, 8) if options.small else (ROUNDS, _SECONDS)
+    smaller = measure(large // 10, rounds, 0)
+    larger = measure(large, rounds, length)
+    rattler = rattlerindex.one_more(large, ask=options.rattler)
+    say(headline(smaller, larger, rattler))
 
 
-def measure(count: int) -> Measured:
-    """Fill a channel, publish it, and then one package after the other."""
-    measured = Measured(count)
-    with tempfile.TemporaryDirectory(prefix="channeld-bench-") as folder:
-        fill_apart(Path(folder), CHANNEL, count)
-        instance = open_instance(Settings(storage=Storage(data_dir=Path(folder))), SystemClock())
+def measure(count: int, rounds: int, length: int) -> Measured:
+    """Fill a channel and publish it; then change it, in here and over HTTP, and upload for some seconds."""
+    with tempfile.TemporaryDirectory(prefix="channeld-publish-") as name:
+        folder = Path(name)
+        took, _ = seconds(lambda: fill_apart(folder, CHANNEL, count))
+        say(f"\n{count:,} records were put into the catalog in {took:.1f} s")
+        drawn = scattered_apart(count, 6 * (rounds + 1) + 4 * RATE * length)
+        changes = iter(drawn)
+        instance = open_folder(folder)
         try:
             took, _ = seconds(instance.publisher.publish_all)
-            say(f"{count:,} records are published, in {took:.1f} s")
-            new = packages_apart(ROUNDS + 2, first=count + 10_000)
-            for package in new[:2]:
-                _publish(instance, package)  # what is read for the first time
-            forget_peak(os.getpid())
-            for package in new[2:]:
-                _measure_one(instance, package, measured)
-            measured.peak = peak_bytes(os.getpid())
+            say(f"and published in {took:.1f} s")
+            inside = publishing.measure(instance, plan(changes, rounds))
+            token = make_token(instance)
         finally:
             instance.close()
-    return measured
+        for one in inside:
+            publishing.report(one, count)
+        with channeld(folder) as server:
+            wait_until_idle(server)
+            outside = onebyone.measure(server, token, plan(changes, rounds))
+            for each in outside:
+                onebyone.report(each, count)
+            steady = None
+            if length:
+                uploads = of_different_names(list(changes), RATE * length)
+                wait_until_idle(server)
+                steady = sustained.measure(server, token, uploads)
+                sustained.report(steady, count)
+    return Measured(count, inside, outside, steady)
 
 
-def _measure_one(instance: Instance, package: Package, measured: Measured) -> None:
-    _add(instance, package)
-    with _timed(STEPS) as spent:
-        took, publications = seconds(instance.publisher.publish_all)
-    measured.totals.append(took)
-    measured.bytes_written.append(publications[0].bytes_written)
-    for name in STEPS:
-        measured.steps[name].append(spent.get(name, 0.0))
-
-
-def _publish(instance: Instance, package: Package) -> None:
-    _add(instance, package)
-    instance.publisher.publish_all()
-
-
-def _add(instance: Instance, package: Package) -> None:
-    record = package.record
-    fields = ("sha256", "md5", "name", "version", "build", "build_number")
-    artifact = Artifact(
-        **{name: record[name] for name in fields},
-        size=1000,
-        filename=package.filename,
-        subdir=SUBDIR,
-        timestamp_ms=record.get("timestamp") or 0,
-        section=package.section,
-        record=canonical_json(record),
-        run_exports=canonical_json(package.run_exports),
-    )
-    actor = Actor("benchmark", "local", instance.clock.now_ms())
-    instance.database.write_now(
-        partial(files.add, channel_name=CHANNEL, artifact=artifact, label_names=["main"], actor=actor)
-    )
-
-
-@contextmanager
-def _timed(steps: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
-    """Add up the seconds that each of some functions takes."""
-    spent: dict[str, float] = {}
-
-    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                spent[name] = spent.get(name, 0.0) + time.perf_counter() - started
-
-        return run
-
-    before = {name: getattr(owner, attribute) for name, (owner, attribute) in steps.items()}
-    for name, (owner, attribute) in steps.items():
-        setattr(owner, attribute, timed(name, before[name]))
-    try:
-        yield spent
-    finally:
-        for name, (owner, attribute) in steps.items():
-            setattr(owner, attribute, before[name])
-
-
-def report(measured: Measured) -> None:
-    """Print what was measured at one size."""
-    say(f"\none more package beside {measured.records:,} records, {len(measured.totals)} times:")
-    rows = {"in all": measured.totals, **measured.steps}
-    for name, values in rows.items():
-        say(f"  {name:28} {Spread(tuple(1000 * value for value in values)).shown('ms')}")
-    say(f"  {'apart from the frame files':28} {measured.apart_from_frames().shown('ms')}")
-    written = Spread(tuple(value / 1024 for value in measured.bytes_written))
-    say(f"  {'written to the pack':28} {written.shown('KiB')}")
-    say(f"  {'peak RSS':28} {measured.peak / MIB:.0f} MiB")
+def headline(smaller: Measured, larger: Measured, rattler: Indexed | None) -> str:
+    """Sum up: medians, and the ratios of the sizes and to the peer."""
+    new = next(one for one in larger.outside if one.kind is Kind.NEW).accepted_to_live.median
+    parts = [f"{one.kind.value} {one.accepted_to_live.median:.0f} ms" for one in larger.outside]
+    said = f"accepted to live in {larger.records:,} records: {', '.join(parts)}"
+    growth = [
+        f"{more.apart_from_frames().median / few.apart_from_frames().median:.2f}"
+        for few, more in zip(smaller.inside, larger.inside, strict=True)
+    ]
+    said += f"; without the frame files {', '.join(growth)} times those in {smaller.records:,}"
+    if larger.sustained is not None:
+        live = larger.sustained.answer_to_live
+        said += f"; under {RATE} uploads/s p50 {live.median:.0f} ms, p99 {live.percentile(99):.0f} ms"
+    said += f"; peak RSS {larger.peak / MIB:.0f} MiB"
+    if rattler is not None:
+        times, memory = 1000 * rattler.seconds / new, rattler.peak_bytes / larger.peak
+        said += f"; rattler-index takes {times:,.0f} times as long and {memory:.1f} times the memory"
+    return said
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,7 +27,16 @@ from typing import Any, Final
 from benchmarks import quetz
 from benchmarks.measure import MIB, Spread, cpu_seconds, machine, parser, say, seconds
 from benchmarks.packagefolder import package
-from benchmarks.servers import CHANNEL, Server, bare_aiohttp, channeld, make_token, nginx, open_folder
+from benchmarks.servers import (
+    CHANNEL,
+    Server,
+    bare_aiohttp,
+    channeld,
+    make_token,
+    nginx,
+    open_folder,
+    wait_until_idle,
+)
 from benchmarks.synthesis import SUBDIR, Package, data_folder, fill, packages, real_records, shifted
 from channeld.catalog.audit import Actor
 from channeld.indexing.documents.shards import read_index
@@ -93,7 +101,7 @@ def main() -> None:
             say("quetz-server is left out; --quetz FOLDER runs it.")
         targets = _targets(servers, paths, files)
         _pin(servers)
-        _wait_until_idle(ours)
+        wait_until_idle(ours)
         say("; ".join([_measure(target, servers, rounds, length) for target in targets]))
 
 
@@ -191,15 +199,6 @@ def _pin(servers: list[Server]) -> None:
             for thread in Path(f"/proc/{server.process}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), {first})
         os.sched_setaffinity(0, set(others))
-
-
-def _wait_until_idle(server: Server) -> None:
-    """Wait for what a server does by itself after its start."""
-    for _ in range(120):
-        before = cpu_seconds(server.process)
-        time.sleep(0.5)
-        if cpu_seconds(server.process) - before < 0.03:
-            return
 
 
 def _measure(target: Target, servers: list[Server], rounds: int, length: int) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from benchmarks.measure import cpu_seconds
 from channeld.catalog import channels, tokens
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import ChannelSettings
@@ -191,6 +192,15 @@ def started(server: Server) -> Server:
             time.sleep(0.05)
         else:
             return server
+
+
+def wait_until_idle(server: Server) -> None:
+    """Wait for what a server does by itself after its start."""
+    for _ in range(120):
+        before = cpu_seconds(server.process)
+        time.sleep(0.5)
+        if cpu_seconds(server.process) - before < 0.03:
+            return
 
 
 def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:

@@ -1,41 +1,40 @@
 """How large is repodata.json.zst? Ours, page by page, beside the one piece of conda-index and of rattler-index.
 
 Each indexer writes the document of the same records with its own code: conda-index compresses it whole at level 16,
-rattler-index whole at level 19. Ours is settled here: every page at level 16. ``indexed_timestamp`` (CEP 47) is in ours
+rattler-index whole at level 19. Ours is as the settings have it by default, and settled: every page at
+``index.level_settled``. ``indexed_timestamp`` (CEP 47) is in ours
 and in rattler-index's; conda-index does not write it, so that beside it stands ours without it too.
 
 rattler-index takes minutes and gigabytes for 500,000 records: ``--rattler`` runs it and keeps the size in
-``size-kept.json``, for runs without the switch. ``--experiments`` tries other pages and levels.
+``results/size.json``, for runs without the switch. ``--experiments`` tries other pages and levels.
 """
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import hashlib
 import importlib
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 
-from benchmarks.measure import machine, parser, run, say, seconds
+from benchmarks import rattlerindex, results
+from benchmarks.measure import MIB, machine, parser, say, seconds
+from benchmarks.results import Subject
 from benchmarks.synthesis import NOW_MS, SUBDIR, data_folder, packages
 from channeld.formats.layout import SEPARATOR, canonical_json, entry
 from channeld.formats.repodata import RepodataInfo, repodata_layout
 from channeld.formats.zstdframe import compress_page
 from channeld.indexing.pagetable import Measures, Page, PageTable, Place, measure
+from channeld.indexing.paging import PageSize
+from channeld.settings.sections import Index
 
-KEPT: Final = Path(__file__).with_name("size-kept.json")
-SETTLED: Final = 16
-#: Records up to which rattler-index runs without being asked to.
-_QUICK: Final = 50_000
 _HOUR_MS: Final = 3_600_000
 
 #: Section → (file name, record) in order.
@@ -46,9 +45,13 @@ Sections = dict[str, list[tuple[str, dict[str, Any]]]]
 class Pages:
     """One way to cut and compress."""
 
-    records: int = 256
-    target_bytes: int = 124 * 1024
-    level: int = SETTLED
+    size: PageSize
+    level: int
+
+    @classmethod
+    def usual(cls) -> Self:
+        """Return what the settings are without a configuration."""
+        return cls(PageSize.of(Index().page_records), Index().level_settled)
 
 
 def main() -> None:
@@ -59,11 +62,8 @@ def main() -> None:
     arguments.add_argument(
         "--experiments", action="store_true", help="other pages and levels of ours as well"
     )
-    arguments.add_argument("--index-with-rattler", metavar="FOLDER", help="what the child process does")
     options = arguments.parse_args()
-    if options.index_with_rattler:
-        _index_with_rattler(Path(options.index_with_rattler))
-        return
+    gc.disable()  # it would look for cycles among millions of objects, again and again; there are none
     say(machine())
     counts = (8_000,) if options.small else (32_000, 500_000)
     summary = [
@@ -75,10 +75,11 @@ def main() -> None:
 
 def _compare(count: int, *, ask_rattler: bool, experiments: bool) -> str:
     sections = records(count)
-    taken, ours = seconds(lambda: paged_size(lines(sections), Pages()))
+    pages = Pages.usual()
+    taken, ours = seconds(lambda: paged_size(lines(sections), pages))
     say(f"\nrepodata.json.zst of {count:,} records, {ours.raw_size:,} bytes as JSON")
-    _show("channeld, pages of 256 at level 16", ours.zst_size, taken, count)
-    bare = paged_size(lines(sections, timed=False), Pages())
+    _show(f"channeld, pages of {pages.size.target} at level {pages.level}", ours.zst_size, taken, count)
+    bare = paged_size(lines(sections, timed=False), pages)
     _show("the same without indexed_timestamp", bare.zst_size, None, count)
     taken, theirs = seconds(lambda: conda_index_size(sections))
     _show("conda-index, whole at level 16", theirs, taken, count)
@@ -149,7 +150,7 @@ def _cut(entries: list[tuple[str, bytes]], pages: Pages) -> Iterator[list[tuple[
     page: list[tuple[str, bytes]] = []
     size = 0
     for key, line in entries:
-        if page and (len(page) == pages.records or size + len(line) > pages.target_bytes):
+        if page and (len(page) == pages.size.target or size + len(line) > pages.size.target_bytes):
             yield page
             page, size = [], 0
         page.append((key, line))
@@ -182,43 +183,26 @@ def conda_index_size(sections: Sections) -> int:
 
 def rattler_size(sections: Sections, count: int, *, ask: bool) -> tuple[int, float | None] | None:
     """Have rattler-index write the document, or return the size that was kept: (bytes, seconds)."""
-    digest = hashlib.sha256(orjson.dumps(sections)).hexdigest()
-    key = f"py-rattler {version('py-rattler')}, {count} records, {digest[:16]}"
-    kept: dict[str, int] = orjson.loads(KEPT.read_bytes()) if KEPT.exists() else {}
-    if not ask and count > _QUICK:
-        return (kept[key], None) if key in kept else None
+    subject = Subject(
+        what="rattler-index, repodata.json.zst",
+        records=count,
+        sample=hashlib.sha256(orjson.dumps(sections)).hexdigest()[:16],
+        versions=rattlerindex.VERSIONS,
+    )
+    if not ask and count > rattlerindex.QUICK:
+        kept = results.find("size", subject)
+        if kept is None:
+            return None
+        say(f"  rattler-index: {kept.told()}")
+        return round(kept.figures["zst_bytes"]), None
     with tempfile.TemporaryDirectory(prefix="channeld-size-") as folder:
-        _prepare_for_rattler(Path(folder) / SUBDIR, sections)
-        done = run([sys.executable, "-m", "benchmarks.size", "--index-with-rattler", folder])
-        if done.status:
-            sys.exit(f"rattler-index ended with status {done.status}.")
+        rattlerindex.lay_out(Path(folder), sections)
+        done = rattlerindex.index(Path(folder))
         size = (Path(folder) / SUBDIR / "repodata.json.zst").stat().st_size
-    say(f"  rattler-index took {done.seconds:.1f} s and {done.peak_bytes / 2**20:,.0f} MiB")
-    if count > _QUICK:
-        KEPT.write_bytes(orjson.dumps(kept | {key: size}, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    say(f"  rattler-index took {done.seconds:.1f} s and {done.peak_bytes / MIB:,.0f} MiB")
+    if count > rattlerindex.QUICK:
+        results.keep("size", subject, {"zst_bytes": size, **done.figures()})
     return size, done.seconds
-
-
-def _prepare_for_rattler(folder: Path, sections: Sections) -> None:
-    """Give rattler-index an index without .zst: of files that it knows from it, it reads nothing but the names."""
-    folder.mkdir()
-    document: dict[str, Any] = {"info": {"subdir": SUBDIR}, "repodata_version": 1}
-    for section, found in sections.items():
-        document[section] = dict(found)
-        for filename, _ in found:
-            (folder / filename).touch()
-    (folder / "repodata.json").write_bytes(orjson.dumps(document))
-
-
-def _index_with_rattler(folder: Path) -> None:
-    from rattler import Platform
-    from rattler.index import index_fs
-
-    async def index() -> None:
-        await index_fs(folder, target_platform=Platform(SUBDIR), write_zst=True, write_shards=False)
-        await asyncio.sleep(0.3)  # its threads would otherwise meet an interpreter that is gone
-
-    asyncio.run(index())
 
 
 def _experiment(sections: Sections, peer: int) -> None:
@@ -227,7 +211,7 @@ def _experiment(sections: Sections, peer: int) -> None:
     say("  other pages (records a page, most KiB a page, level): bytes, to the last peer's, seconds")
     for level in (16, 19):
         for records_a_page, kib in ((256, 124), (512, 124), (512, 512), (1024, 512), (4096, 2048)):
-            pages = Pages(records_a_page, kib * 1024, level)
+            pages = Pages(PageSize(records_a_page, kib * 1024), level)
             taken, made = seconds(partial(paged_size, entries, pages))
             say(
                 f"    {records_a_page:5} {kib:5} {level:3}  {made.zst_size:12,}  "

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -25,12 +27,27 @@ from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database, open_database
+from channeld.catalog.prepared import Prepared
 from channeld.formats.layout import canonical_json
 
 SUBDIR: Final = "linux-64"
 NOW_MS: Final = 1_760_000_000_000
 _VERSIONS_A_NAME: Final = 3  # times that a record comes again under its own name
 _ROWS_AT_ONCE: Final = 5_000
+#: Of SQLite's pages, as its ``cache_size`` has it: 3 GiB.
+_CACHE: Final = -3 * 1024 * 1024
+_ARTIFACT: Final = (
+    "id", "sha256", "md5", "size", "filename", "subdir", "name", "version", "build", "build_number", "timestamp_ms",
+    "section", "record", "run_exports", "stored_ms",
+)  # fmt: skip
+_FILE: Final = (
+    "id", "channel_id", "subdir", "filename", "candidate", "artifact_id", "name", "broken", "uploaded_ms",
+    "uploaded_by",
+)  # fmt: skip
+_INSERT_ARTIFACT: Final = Prepared(t.artifacts.insert(), _ARTIFACT)
+_INSERT_FACTS: Final = Prepared(t.channel_facts.insert())
+_INSERT_FILE: Final = Prepared(t.files.insert(), _FILE)
+_INSERT_LABELLED: Final = Prepared(t.file_labels.insert())
 _FOLDER: Final = "repodata/derived-from-lockfiles"
 
 
@@ -76,79 +93,128 @@ def shifted(filename: str, record: dict[str, Any], batch: int) -> Package:
     family, copy = divmod(batch, _VERSIONS_A_NAME)
     name = f"{record['name']}-f{family}" if family else record["name"]
     version = f"{record['version']}.90{copy}" if copy else record["version"]
-    extension = ".conda" if filename.endswith(".conda") else ".tar.bz2"
-    new_name = f"{name}-{version}-{record['build']}{extension}"
-    sha256 = hashlib.sha256(new_name.encode()).hexdigest()
+    return _renamed(record, name, version, ".conda" if filename.endswith(".conda") else ".tar.bz2")
+
+
+def newer(package: Package, number: int) -> Package:
+    """Return the next version of a package, one that ``packages`` never yields; another one for each number."""
+    record = package.record
+    extension = ".conda" if package.section == "packages.conda" else ".tar.bz2"
+    return _renamed(record, record["name"], f"{record['version']}.7{number:04d}", extension)
+
+
+def _renamed(record: dict[str, Any], name: str, version: str, extension: str) -> Package:
+    filename = f"{name}-{version}-{record['build']}{extension}"
+    sha256 = hashlib.sha256(filename.encode()).hexdigest()
     new = {
         **record,
         "name": name,
         "version": version,
         "subdir": SUBDIR,
-        "md5": hashlib.md5(new_name.encode()).hexdigest(),
+        "md5": hashlib.md5(filename.encode()).hexdigest(),
         "sha256": sha256,
     }
     exports = {"weak": [f"{name} >={version}"]} if int(sha256[:2], 16) < 50 else {}
     section = "packages.conda" if extension == ".conda" else "packages"
-    return Package(new_name, section, new, exports)
+    return Package(filename, section, new, exports)
+
+
+def scattered(folder: Path, total: int, count: int) -> Iterator[Package]:
+    """Yield ``count`` of the first ``total`` packages, drawn at random, always the same: such as may be uploaded here.
+
+    That is ``.conda`` files that are not noarch. There are fewer where ``total`` has no more of them.
+    """
+    real = real_records(folder)
+    drawn = list(range(total))
+    random.Random(total).shuffle(drawn)
+    found = (shifted(*real[number % len(real)], number // len(real)) for number in drawn)
+    return islice(
+        (one for one in found if one.section == "packages.conda" and "noarch" not in one.record), count
+    )
 
 
 def fill_apart(folder: Path, channel: str, count: int) -> None:
     """Make the catalog of a data directory in a process of its own, so that the caller's memory stays as it is."""
-    command = [sys.executable, "-m", "benchmarks.synthesis", str(folder), channel, str(count)]
-    subprocess.run(command, check=True)
+    _apart("fill", str(folder), channel, str(count))
 
 
-def packages_apart(count: int, first: int) -> list[Package]:
-    """Return what ``packages`` yields, read in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.synthesis", "-", str(first), str(count)]
-    lines = subprocess.run(command, check=True, capture_output=True).stdout.splitlines()
-    return [Package(*orjson.loads(line)) for line in lines]
+def scattered_apart(total: int, count: int) -> list[Package]:
+    """Return what ``scattered`` yields, read in a process of its own."""
+    return [Package(*orjson.loads(line)) for line in _apart("scattered", str(total), str(count)).splitlines()]
+
+
+def _apart(*arguments: str) -> bytes:
+    command = [sys.executable, "-m", "benchmarks.synthesis", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
 def main() -> None:
     """Fill a folder, or print packages, as the two functions above ask."""
-    folder, second, count = sys.argv[1:]
-    if folder == "-":
-        for one in packages(data_folder(), int(count), first=int(second)):
+    if sys.argv[1] == "scattered":
+        total, count = map(int, sys.argv[2:])
+        for one in scattered(data_folder(), total, count):
             fields = (one.filename, one.section, one.record, one.run_exports)
             sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
         return
+    _, _, folder, channel, text = sys.argv
     database = open_database(f"sqlite:///{Path(folder) / 'catalog.sqlite'}")
     schema.upgrade(database)
-    fill(database, second, packages(data_folder(), int(count)))
+    fill(database, channel, packages(data_folder(), int(text)))
     database.close()
 
 
 def fill(database: Database, channel: str, found: Iterator[Package]) -> int:
-    """Create a channel, put packages into it under ``main``, and mark the whole view dirty; returns how many."""
+    """Create a channel, put packages into it under ``main``, and mark the whole view dirty; returns how many.
+
+    The catalog must hold nothing else. It is one transaction, whose pages SQLite keeps in memory: a random index, such
+    as that of the hashes, is written once, and not again with every few thousand rows.
+    """
     actor = Actor("benchmark", "local", NOW_MS)
     settings = ChannelSettings(subdirs=("noarch", SUBDIR))
     database.write_now(partial(channels.create, name=channel, settings=settings, actor=actor))
-    total = 0
-    while rows := list(islice(found, _ROWS_AT_ONCE)):
-        database.write_now(partial(_insert, channel=channel, rows=rows, first=total))
-        total += len(rows)
 
-    def mark(connection: Connection) -> None:
+    def work(connection: Connection) -> int:
         there = channels.lock(connection, [channel])[channel]
         label = labels.get(connection, there, "main")
+        total = 0
+        while rows := list(islice(found, _ROWS_AT_ONCE)):
+            _insert(connection, rows, total, there.id, label.id)
+            total += len(rows)
         labels.mark_whole(connection, there, label, channels.next_revision(connection, there), NOW_MS)
+        return total
 
-    database.write_now(mark)
-    return total
+    with _room(database):
+        return database.write_now(work)
 
 
-def _insert(connection: Connection, channel: str, rows: list[Package], first: int) -> None:
-    """Write artifacts, files and labels; ids are counted here, so the catalog must hold nothing else."""
-    there = channels.get(connection, channel)
-    label = labels.get(connection, there, "main")
+@contextmanager
+def _room(database: Database) -> Iterator[None]:
+    """Let the writer of an SQLite catalog keep gigabytes of changed pages meanwhile."""
+    if database.write_engine.dialect.name != "sqlite":
+        yield
+        return
+    usual = database.write_now(partial(_cache, pages=_CACHE))
+    try:
+        yield
+    finally:
+        database.write_now(partial(_cache, pages=usual))
+
+
+def _cache(connection: Connection, pages: int) -> int:
+    """Set the size of the cache as SQLite's ``cache_size`` does (KiB when negative); returns what it was."""
+    before = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA cache_size = {pages}")
+    return int(before)
+
+
+def _insert(connection: Connection, rows: list[Package], first: int, channel_id: int, label_id: int) -> None:
+    """Write artifacts, files and labels; ids are counted here."""
     numbered = list(enumerate(rows, start=first + 1))
-    connection.execute(t.artifacts.insert(), [_artifact(number, package) for number, package in numbered])
+    _INSERT_ARTIFACT.run(connection, [_artifact(number, package) for number, package in numbered])
     facts = [{"artifact_id": number, "facts": _facts(package)} for number, package in numbered]
-    connection.execute(t.channel_facts.insert(), facts)
-    connection.execute(t.files.insert(), [_file(number, package, there.id) for number, package in numbered])
-    labelled = [_labelled(number, package, label.id) for number, package in numbered]
-    connection.execute(t.file_labels.insert(), labelled)
+    _INSERT_FACTS.run(connection, facts)
+    _INSERT_FILE.run(connection, [_file(number, package, channel_id) for number, package in numbered])
+    _INSERT_LABELLED.run(connection, [_labelled(number, package, label_id) for number, package in numbered])
 
 
 def _artifact(number: int, package: Package) -> dict[str, Any]:

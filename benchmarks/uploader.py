@@ -56,7 +56,8 @@ class Client:
             writer.write(head + (body or b""))
             await writer.drain()
         status, answered = await _head(reader)
-        data = await reader.readexactly(int(answered.get("content-length", "0"))) if status != 304 else b""
+        size = 0 if status == 304 or method == "HEAD" else int(answered.get("content-length", "0"))
+        data = await reader.readexactly(size)
         return Answer(status, answered, data, time.perf_counter() - started)
 
     async def close(self) -> None:

@@ -97,13 +97,14 @@ class Database:
 
         A caller that is cancelled before the work's turn has come takes it back; later, cancelling undoes nothing.
         """
-        return await asyncio.wrap_future(self._submit(work))
+        return await asyncio.wrap_future(self.submit(work))
 
     def write_now(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction, waiting on this thread."""
-        return self._submit(work).result()
+        return self.submit(work).result()
 
-    def _submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Have ``work`` run in one transaction; what it returned is there once it is durable. For any thread."""
         raise NotImplementedError
 
     def migration(self) -> AbstractContextManager[Connection]:
@@ -136,7 +137,7 @@ class SqliteDatabase(Database):
         super().__init__(_sqlite_reader(url), _sqlite_writer(url))
         self._writer = GroupCommit(self.write_engine)
 
-    def _submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
         return self._writer.submit(work)
 
     @contextmanager
@@ -213,7 +214,7 @@ class PostgresDatabase(Database):
         )
         self._writers = ThreadPoolExecutor(POSTGRES_WRITERS, thread_name_prefix="catalog-writer")
 
-    def _submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
         try:
             return self._writers.submit(self._write, work)
         except RuntimeError:  # shut down

@@ -16,3 +16,10 @@ def live(connection: Connection, channel_id: int, revision: int) -> bool:
         .limit(1)
     )
     return connection.execute(waiting).first() is None
+
+
+def oldest_waiting(connection: Connection, channel_id: int) -> int | None:
+    """Return the revision of the oldest change of a channel that waits to be published; None when all is live."""
+    oldest = sa.select(sa.func.min(t.dirty.c.revision)).where(t.dirty.c.channel_id == channel_id)
+    revision: int | None = connection.execute(oldest).scalar()
+    return revision

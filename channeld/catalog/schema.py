@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,7 @@ def current_revision(database: Database) -> str | None:
     return database.read_now(_revision)
 
 
+@cache
 def newest_revision() -> str:
     """Return the revision that this program works with."""
     return str(_scripts().get_current_head())

@@ -19,10 +19,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
+
+from sqlalchemy import Connection
 
 from channeld.blobs.local import Incoming, LocalBlobs
 from channeld.catalog import files
@@ -90,7 +93,12 @@ class Intake:
             Rejected: what is wrong with it; nothing was stored.
             Unavailable: disk or database; it may be uploaded again.
         """
-        return await self.add(upload, await self.receive(upload, chunks))
+        filename = _checked(upload)
+        async with self._arrival(upload) as arrival:
+            rest = await self._receive(arrival, chunks)
+            return await self._handed_over(
+                lambda: self._database.submit(self._addition(upload, self._keep(arrival, rest, filename)))
+            )
 
     async def receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> Artifact:
         """Do steps 1 to 4. Without ``add`` within the hour the bytes are forgotten again (``sweeping``).
@@ -98,15 +106,10 @@ class Intake:
         Raises:
             Rejected, Unavailable: as ``ingest``.
         """
-        filename = FileName.parse(upload.filename, upload.naming)
-        check_asserted(upload.sha256, upload.md5)
-        arrival = _Arrival(self._blobs, upload)
-        try:
+        filename = _checked(upload)
+        async with self._arrival(upload) as arrival:
             rest = await self._receive(arrival, chunks)
             return await self._on_thread(lambda: self._keep(arrival, rest, filename))
-        finally:
-            if arrival.incoming is not None:
-                await self._on_thread(arrival.discard)
 
     async def add(self, upload: Upload, artifact: Artifact) -> Added:
         """Do step 5 for what ``receive`` returned. The same again changes nothing.
@@ -114,11 +117,22 @@ class Intake:
         Raises:
             Rejected, Unavailable: as ``ingest``.
         """
-        return await self._database.write(
-            lambda connection: add_kept(
-                connection, self._blobs, upload.channel, artifact, upload.labels, upload.actor
-            )
+        return await self._database.write(self._addition(upload, artifact))
+
+    def _addition(self, upload: Upload, artifact: Artifact) -> Callable[[Connection], Added]:
+        return lambda connection: add_kept(
+            connection, self._blobs, upload.channel, artifact, upload.labels, upload.actor
         )
+
+    @asynccontextmanager
+    async def _arrival(self, upload: Upload) -> AsyncIterator[_Arrival]:
+        """Have a place for bytes, which are forgotten unless they are kept."""
+        arrival = _Arrival(self._blobs, upload)
+        try:
+            yield arrival
+        finally:
+            if arrival.incoming is not None:
+                await self._on_thread(arrival.discard)
 
     async def _receive(self, arrival: _Arrival, chunks: AsyncIterator[bytes]) -> bytes:
         """Write all but the last chunk, which is returned: most packages are no longer than one."""
@@ -173,6 +187,36 @@ class Intake:
             await _ended(running)
             raise
 
+    async def _handed_over(self, work: Callable[[], Future[T]]) -> T:
+        """Run blocking work that leaves the rest to the catalog, and wait for both: the loop is woken once, not twice.
+
+        Whoever is cancelled waits for the end of the work on this thread, and takes the rest back if it has not begun.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def tell(ended: Future[T]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_pass_on, ended, done)
+
+        def run() -> Future[T]:
+            try:
+                rest = work()
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                rest = Future()
+                rest.set_exception(error)
+            rest.add_done_callback(tell)
+            return rest
+
+        running = self._threads.submit(run)
+        try:
+            return await done
+        except asyncio.CancelledError:
+            begun = asyncio.wrap_future(running)
+            await _ended(begun)
+            begun.result().cancel()
+            raise
+
 
 class _Arrival:
     """An upload, and the file that its bytes go to: made with the first of them, gone once they are kept."""
@@ -204,6 +248,24 @@ async def _ended(running: asyncio.Future[T]) -> None:
             continue
     if not running.cancelled():
         running.exception()  # has been looked at: whoever was cancelled does not care
+
+
+def _pass_on(ended: Future[T], done: asyncio.Future[T]) -> None:
+    """Give a result to the task that waits for it, if it still does."""
+    error = None if ended.cancelled() else ended.exception()
+    if done.done() or ended.cancelled():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(ended.result())
+
+
+def _checked(upload: Upload) -> FileName:
+    """Check what is asserted of an upload; returns its file name."""
+    filename = FileName.parse(upload.filename, upload.naming)
+    check_asserted(upload.sha256, upload.md5)
+    return filename
 
 
 def check_asserted(sha256: str, md5: str) -> None:

@@ -13,11 +13,12 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from aiohttp import hdrs, web
+from sqlalchemy import Connection
 
 from channeld.catalog import tokens
 from channeld.catalog.audit import Actor
@@ -30,6 +31,8 @@ from channeld.errors import Rejected
 from channeld.web.origin import Origins
 from channeld.web.shelf import Shelf
 from channeld.web.urls import Resource
+
+T = TypeVar("T")
 
 #: Over how long wrong tokens of one address are counted.
 WINDOW_SECONDS: Final = 60
@@ -167,16 +170,34 @@ class Auth:
         Raises:
             TokenRequired, TokenInvalid, TooManyFailures
         """
+        token, _ = await self.token_and(request, action, ("nothing",), lambda _: None, path_token)
+        return token
+
+    async def token_and(
+        self,
+        request: web.Request,
+        action: str,
+        key: tuple[Any, ...],
+        read: Callable[[Connection], T],
+        path_token: str | None = None,
+    ) -> tuple[Token, T]:
+        """Return the valid token of a request, and what ``read`` finds in the same look at the catalog.
+
+        ``key`` stands for what ``read`` reads, as for ``Shelf.remember``. Raises what ``token`` raises.
+        """
         text = path_token or _token_of(request)
         if text is None:
             raise TokenRequired(action)
         now = self._clock.now_ms()
-        key = ("token", hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
-        token = await self._shelf.remember(key, lambda connection: tokens.find_valid(connection, text, now))
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+        token, found = await self._shelf.remember(
+            ("token", digest, *key),
+            lambda connection: (tokens.find_valid(connection, text, now), read(connection)),
+        )
         if token is None or (token.expires_ms is not None and token.expires_ms <= now):
             self._note_failure(self._origins.address(request))
             raise TokenInvalid
-        return token
+        return token, found
 
     def _note_failure(self, address: str) -> None:
         """Count a wrong token; raises ``TooManyFailures`` where that was one too many."""

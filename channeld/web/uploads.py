@@ -13,12 +13,15 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
-from channeld.catalog.channels import MAIN
+from channeld.catalog import channels
+from channeld.catalog.channels import MAIN, Channel
 from channeld.catalog.files import Added
 from channeld.catalog.grants import Verb
-from channeld.catalog.liveness import live
+from channeld.catalog.liveness import oldest_waiting
 from channeld.catalog.rejections import ChannelMissing, LabelLocked
+from channeld.catalog.tokens import Token
 from channeld.formats.names import FileName, Naming, check_channel_name, check_label
+from channeld.formats.rejections import BadName
 from channeld.intake.ingest import Upload, check_asserted
 from channeld.web.auth import NotAllowed
 from channeld.web.bodies import check_announced, read_body, send_continue
@@ -67,8 +70,7 @@ async def authorise(request: web.Request, services: Services, announced: Announc
     Raises:
         ChannelMissing, BadName, ChecksumMalformed, TokenRequired, TokenInvalid, NotAllowed: as they say.
     """
-    token = await services.auth.token(request, "An upload")
-    channel = await services.shelf.channel(check_channel_name(announced.channel))
+    token, channel = await _token_and_channel(request, services, announced.channel)
     if channel is None:
         raise ChannelMissing(announced.channel)
     naming = Naming.LEGACY if channel.settings.legacy == "allow" else Naming.STRICT
@@ -87,6 +89,21 @@ async def authorise(request: web.Request, services: Services, announced: Announc
         subdir=announced.subdir,
         sha256=sha256,
         md5=md5,
+    )
+
+
+async def _token_and_channel(
+    request: web.Request, services: Services, name: str
+) -> tuple[Token, Channel | None]:
+    """Look both up at once: while uploads come in, the catalog is another one at each of them."""
+    try:
+        check_channel_name(name)
+    except BadName:
+        await services.auth.token(request, "An upload")  # who has none learns nothing about names
+        raise
+    key = ("channel", name)
+    return await services.auth.token_and(
+        request, "An upload", key, lambda connection: channels.find(connection, name)
     )
 
 
@@ -135,7 +152,8 @@ async def wait_until_live(services: Services, channel_id: int, revision: int, se
 
 
 async def is_live(services: Services, channel_id: int, revision: int) -> bool:
-    """Tell whether everything up to a revision of a channel is published."""
-    return await services.shelf.remember(
-        ("live", channel_id, revision), lambda connection: live(connection, channel_id, revision)
+    """Tell whether everything up to a revision of a channel is published. All who wait share one look."""
+    oldest = await services.shelf.remember(
+        ("oldest waiting", channel_id), lambda connection: oldest_waiting(connection, channel_id)
     )
+    return oldest is None or oldest > revision

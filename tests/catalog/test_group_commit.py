@@ -37,7 +37,7 @@ class Gate:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._inside, self._go = threading.Event(), threading.Event()
-        self.future = database._submit(self._hold)
+        self.future = database.submit(self._hold)
         assert self._inside.wait(10)
 
     def _hold(self, _connection: Connection) -> None:
@@ -57,7 +57,7 @@ def gate(sqlite: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ga
 
 
 def create(database: SqliteDatabase, name: str) -> Future[channels.Channel]:
-    return database._submit(lambda connection: channels.create(connection, name, ChannelSettings(), actor()))
+    return database.submit(lambda connection: channels.create(connection, name, ChannelSettings(), actor()))
 
 
 def names(database: SqliteDatabase) -> list[str]:
@@ -109,8 +109,8 @@ def test_one_that_fails_does_not_touch_the_others(sqlite: SqliteDatabase, gate: 
 
     futures: list[Future[Any]] = [
         create(sqlite, "a"),
-        sqlite._submit(fail),
-        sqlite._submit(misspelt),
+        sqlite.submit(fail),
+        sqlite.submit(misspelt),
         create(sqlite, "b"),
     ]
     gate.open()
@@ -142,7 +142,7 @@ def test_one_that_ends_in_a_base_exception_does_not_stop_the_writer(
     def leave(_connection: Connection) -> None:
         raise SystemExit
 
-    futures: list[Future[Any]] = [create(sqlite, "a"), sqlite._submit(leave), create(sqlite, "b")]
+    futures: list[Future[Any]] = [create(sqlite, "a"), sqlite.submit(leave), create(sqlite, "b")]
     gate.open()
 
     assert isinstance(futures[1].exception(10), SystemExit)
@@ -159,8 +159,8 @@ def test_a_failing_commit_is_everybodys_answer(sqlite: SqliteDatabase, gate: Gat
 
     futures: list[Future[Any]] = [
         create(sqlite, "a"),
-        sqlite._submit(lambda c: channels.get(c, "nothing")),
-        sqlite._submit(break_commit),
+        sqlite.submit(lambda c: channels.get(c, "nothing")),
+        sqlite.submit(break_commit),
     ]
     gate.open()
 
@@ -181,7 +181,7 @@ def test_a_write_that_loses_the_transaction_takes_nobody_else_for_done(
         connection.exec_driver_sql("ROLLBACK")
         raise ChannelMissing("chan")
 
-    futures: list[Future[Any]] = [create(sqlite, "a"), sqlite._submit(lose), create(sqlite, "b")]
+    futures: list[Future[Any]] = [create(sqlite, "a"), sqlite.submit(lose), create(sqlite, "b")]
     gate.open()
 
     assert isinstance(futures[0].exception(10), CatalogUnavailable)

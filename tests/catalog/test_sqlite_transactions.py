@@ -108,7 +108,7 @@ def test_a_reader_does_not_wait_for_a_writer(sqlite: SqliteDatabase) -> None:
         inside.set()
         go.wait(10)
 
-    future = sqlite._submit(hold)
+    future = sqlite.submit(hold)
     assert inside.wait(10)
     assert [channel.name for channel in sqlite.read_now(channels.every)] == ["chan"]
     go.set()
@@ -121,7 +121,7 @@ def test_a_second_process_waits_for_the_first_ones_write(sqlite: SqliteDatabase)
     other = sqlite3.connect(str(sqlite.write_engine.url.database), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    added = sqlite._submit(lambda connection: channels.create(connection, "b", ChannelSettings(), actor()))
+    added = sqlite.submit(lambda connection: channels.create(connection, "b", ChannelSettings(), actor()))
     with pytest.raises(TimeoutError):
         added.result(0.3)
     other.execute("COMMIT")

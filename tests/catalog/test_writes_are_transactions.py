@@ -103,10 +103,10 @@ def test_closing_finishes_what_waits(database: Database) -> None:
         held.set()
         go.wait(10)
 
-    futures: list[Future[Any]] = [with_closing._submit(hold)]
+    futures: list[Future[Any]] = [with_closing.submit(hold)]
     held.wait(10)
     futures += [
-        with_closing._submit(
+        with_closing.submit(
             lambda c, number=number: channels.create(c, f"chan-{number}", ChannelSettings(), actor())  # type: ignore[misc]
         )
         for number in range(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -114,6 +115,17 @@ class FullDisk(Disk):
         super().write(file, data)
 
 
+class FillingDisk(Disk):
+    """A disk that is full while it is told to be."""
+
+    full = False
+
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().write(file, data)
+
+
 def make_faulty_for_threads(database: Database, blobs: LocalBlobs, steps: Steps) -> None:
     """Have what blocking code does with a catalog, and its opening of stored bytes, be steps."""
     write_now, read_now, open_blob = database.write_now, database.read_now, blobs.open
@@ -135,24 +147,24 @@ def make_faulty_for_threads(database: Database, blobs: LocalBlobs, steps: Steps)
 
 
 def make_faulty(database: Database, steps: Steps) -> None:
-    """Have reads and writes of a catalog be steps, too."""
-    write, read_now = database.write, database.read_now
+    """Have reads of a catalog, and the writes that requests wait for, be steps, too."""
+    submit, read_now = database.submit, database.read_now
 
-    def fail(name: str) -> None:
-        raise CatalogUnavailable(f"the {name} was made to fail")
-
-    async def faulty_write(work: Callable[..., Any]) -> Any:
+    def faulty_submit(work: Callable[..., Any]) -> Future[Any]:
         fault = steps.due("write catalog")
         if fault is None:
-            return await write(work)
+            return submit(work)
         if fault.persisted:
-            await write(work)
-        return fail("write")
+            submit(work).result()
+        failed: Future[Any] = Future()
+        failed.set_exception(CatalogUnavailable("the write was made to fail"))
+        return failed
 
     def faulty_read(work: Callable[..., Any]) -> Any:
         if steps.due("read catalog") is not None:
-            fail("read")
+            raise CatalogUnavailable("the read was made to fail")
         return read_now(work)
 
-    database.write = faulty_write  # type: ignore[method-assign]
+    database.write_now = lambda work: submit(work).result()  # type: ignore[method-assign]
+    database.submit = faulty_submit  # type: ignore[method-assign]
     database.read_now = faulty_read  # type: ignore[method-assign]
