@@ -10,9 +10,10 @@ order in which the catalog yields them, and a view can be cut into pages as its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from channeld.formats.layout import SEPARATOR
 from channeld.formats.zstdframe import MAX_PAGE_SIZE
@@ -101,9 +102,9 @@ def _draft(entries: Sequence[bytes], suffix: str) -> Draft:
     return Draft(key_of(entries[0]) + suffix, tuple(entries))
 
 
-def weight(entries: Iterable[bytes]) -> int:
+def weight(entries: Sequence[bytes]) -> int:
     """Count the plain bytes of entries on a page, about."""
-    return sum(len(entry) + len(SEPARATOR) for entry in entries)
+    return sum(map(len, entries)) + len(entries) * len(SEPARATOR)
 
 
 class Cutter:
@@ -173,20 +174,49 @@ class Cutter:
         return _draft(taken, self._suffix)
 
 
+class Edits:
+    """What changes make of pages. Documents that have a page in common, and change it alike, have it changed once."""
+
+    def __init__(self, load: Callable[[Page], bytes], size: PageSize) -> None:
+        """``load`` returns the text of a stored page."""
+        self.load = load
+        self.size = size
+        self._made: dict[tuple[Any, ...], tuple[Draft, ...] | None] = {}
+
+    def change(self, page: Page, changes: Mapping[str, bytes | None], suffix: str) -> Sequence[Page | Draft]:
+        """Apply changes to a page; one whose entries come out as they were is returned as it is."""
+        what = (page.first, page.raw_sha256, suffix, *sorted(changes.items()))
+        if what not in self._made:
+            self._made[what] = self._drafts(page, changes, suffix)
+        made = self._made[what]
+        return [page] if made is None else made
+
+    def forget(self) -> None:
+        """Let go of what was made."""
+        self._made.clear()
+
+    def _drafts(
+        self, page: Page, changes: Mapping[str, bytes | None], suffix: str
+    ) -> tuple[Draft, ...] | None:
+        before = split(self.load(page))
+        after = list(before)
+        for key, entry in changes.items():
+            at = bisect_left(after, key, key=lambda entry: key_of(entry) + suffix)
+            is_there = at < len(after) and key_of(after[at]) + suffix == key
+            after[at : at + is_there] = [] if entry is None else [entry]
+        return None if after == before else tuple(cut(after, self.size, suffix))
+
+
 def edit(
-    pages: Sequence[Page],
-    changes: Mapping[str, bytes | None],
-    load: Callable[[Page], bytes],
-    size: PageSize,
-    suffix: str = "",
+    pages: Sequence[Page], changes: Mapping[str, bytes | None], edits: Edits, suffix: str = ""
 ) -> list[Page | Draft]:
     """Apply changes (sort key → entry, or None to remove it) and return the pages as they are now.
 
-    Only the pages that hold a changed key are loaded, and a neighbour where one became too small. A page whose
-    entries come out as they were is returned as it is.
+    Only the pages that hold a changed key are loaded, and a neighbour where one became too small.
     """
     if not pages:
-        return list(cut([entry for _, entry in sorted(changes.items()) if entry is not None], size, suffix))
+        entries = [entry for _, entry in sorted(changes.items()) if entry is not None]
+        return list(cut(entries, edits.size, suffix))
     touched: dict[int, dict[str, bytes | None]] = {}
     for key, entry in changes.items():
         touched.setdefault(page_index(pages, key), {})[key] = entry
@@ -194,24 +224,10 @@ def edit(
     start = 0
     for number in sorted(touched):
         result.extend(pages[start:number])
-        result.extend(_edit_page(pages[number], touched[number], load, size, suffix))
+        result.extend(edits.change(pages[number], touched[number], suffix))
         start = number + 1
     result.extend(pages[start:])
-    return _join_small(result, load, size)
-
-
-def _edit_page(
-    page: Page,
-    changes: Mapping[str, bytes | None],
-    load: Callable[[Page], bytes],
-    size: PageSize,
-    suffix: str,
-) -> Iterable[Page | Draft]:
-    before = {key_of(entry) + suffix: entry for entry in split(load(page))}
-    after = {key: entry for key, entry in {**before, **changes}.items() if entry is not None}
-    if after == before:
-        return [page]
-    return cut([after[key] for key in sorted(after)], size, suffix)
+    return _join_small(result, edits.load, edits.size)
 
 
 def _join_small(

@@ -31,7 +31,7 @@ from channeld.indexing.assembly import Assembly
 from channeld.indexing.documents.names import CURRENT
 from channeld.indexing.generation import Documents, Paged
 from channeld.indexing.leadership import Leadership
-from channeld.indexing.packs import PackName, PackWriter
+from channeld.indexing.packs import PackName
 from channeld.indexing.render import Engine, Render, Rendered, ViewDamaged, damage_of
 from channeld.indexing.stopping import StopFlag, Stopped
 from channeld.indexing.work import Before, render_work
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: Changes in one publication from which on there are probably more to come.
 LARGE_BATCH: Final = 16
+#: Seconds after a publication in which a change is taken for one of many: it is published as quickly as can be.
+CALM_AFTER: Final = 0.5
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -70,6 +72,8 @@ class Publication:
     waited_ms: int
     render_ms: int
     bytes_written: int
+    #: Whether more is probably on its way.
+    hurried: bool = False
 
 
 @dataclass(slots=True)
@@ -111,6 +115,8 @@ class Publisher:
         self.counts = Published()
         self._on_publication = on_publication
         self._stuck: dict[int, _Pause] = {}
+        #: When the last publication of each channel ended.
+        self._ended: dict[int, float] = {}
         #: Has a render that is under way give up soon; its work stays dirty.
         self.stop = StopFlag()
 
@@ -188,7 +194,7 @@ class Publisher:
         try:
             with self.database.snapshot() as connection:
                 work = views.dirty_work(connection, channel_id)
-                if work is not None and len(work.dirty_ids) >= LARGE_BATCH:
+                if work is not None and self._is_one_of_many(work, started):
                     render.hurry()
                 before = render_work(connection, render, work, damaged) if work is not None else {}
             rendered = render.finish()
@@ -200,7 +206,11 @@ class Publisher:
             return None
         self._assemble(rendered)
         self._flip(lease, work, rendered, before)
-        return self._publication(work, rendered, pack, started)
+        return self._publication(work, rendered, render, started)
+
+    def _is_one_of_many(self, work: DirtyWork, now: float) -> bool:
+        ended = self._ended.get(work.channel_id)
+        return len(work.dirty_ids) >= LARGE_BATCH or (ended is not None and now - ended < CALM_AFTER)
 
     def _on_progress(self) -> None:
         self.stop.check()
@@ -280,19 +290,21 @@ class Publisher:
         self.database.write_now(lambda connection: repairing.mark_view(connection, key, now_ms))
 
     def _publication(
-        self, work: DirtyWork, rendered: Sequence[Rendered], pack: PackWriter, started: float
+        self, work: DirtyWork, rendered: Sequence[Rendered], render: Render, started: float
     ) -> Publication:
         changed = tuple(f"{one.key.label}/{one.key.subdir}" for one in rendered if one.changed)
+        ended = self._ended[work.channel_id] = self.clock.monotonic()
         publication = Publication(
             work.channel,
             work.revision,
             changed,
             len(work.dirty_ids),
             max(0, self.clock.now_ms() - work.since_ms),
-            round((self.clock.monotonic() - started) * 1000),
-            pack.size,
+            round((ended - started) * 1000),
+            render.pack.size,
+            render.hurried,
         )
         self.counts.generations += len(changed)
-        self.counts.bytes_written += pack.size
+        self.counts.bytes_written += render.pack.size
         self._on_publication(publication)
         return publication

@@ -29,7 +29,7 @@ from channeld.indexing.documents.names import CURRENT, REPODATA
 from channeld.indexing.generation import Document, Documents, Paged, Whole
 from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place
-from channeld.indexing.paging import Draft, PageSize, edit, suffix_of
+from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of
 from channeld.indexing.press import Levels, Press, Slot, settle
 from channeld.indexing.tables import StoredTable, Tables
 
@@ -115,7 +115,9 @@ class Render:
         self.now_ms = now_ms
         self.on_progress = on_progress
         self.press = Press(engine.packs, pack, engine.executor, on_progress)
-        self._hurried = False
+        self._edits = Edits(self.press.load, engine.page_size)
+        #: Whether no page is pressed at the settled level.
+        self.hurried = False
         self._pressed = 0
         self._unsettled: list[_Unsettled] = []
         self._written: dict[Place, StoredTable] = {}
@@ -125,7 +127,7 @@ class Render:
 
     def hurry(self) -> None:
         """Press no page at the settled level: more changes are on their way, and need the processor to arrive."""
-        self._hurried = True
+        self.hurried = True
 
     def start(self, key: ViewKey, old: Documents) -> None:
         """Begin a view with the documents of its last generation."""
@@ -163,8 +165,7 @@ class Render:
             section: edit(
                 table.section(section) if table else (),
                 changes.get(section, {}),
-                self.press.load,
-                self.engine.page_size,
+                self._edits,
                 suffix_of(section),
             )
             for section in dict.fromkeys((*(table.names if table else ()), *changes))
@@ -217,7 +218,8 @@ class Render:
             ViewDamaged: a page that was to be pressed again is not there as it was written.
             DiskFull, DiskUnavailable: the pack could not be written.
         """
-        drafts = {item.entries for one in self._unsettled for item in one.items() if isinstance(item, Draft)}
+        self._edits.forget()  # a page's entries are held no longer than until it is pressed
+        drafts = {id(item) for one in self._unsettled for item in one.items() if isinstance(item, Draft)}
         level = self.engine.levels.for_pages(self._count(len(drafts)))
         again = self._choose_again(level, len(drafts))
         for one in self._unsettled:
@@ -240,7 +242,7 @@ class Render:
 
     def _count(self, pages: int) -> int:
         """Return for how many pages there has to be time."""
-        return max(pages, self.engine.levels.settled_pages + 1) if self._hurried else pages
+        return max(pages, self.engine.levels.settled_pages + 1) if self.hurried else pages
 
     def _hand_in(
         self, items: Iterable[Item], section: str, level: int, again: frozenset[bytes]

@@ -1,9 +1,10 @@
 """The indexer at work inside a running server: it waits for dirty views, publishes them, and survives trouble.
 
-A first change is rendered at once; what arrives meanwhile is the next batch. After a large batch more is on its way,
-and the next one is given time to grow large too, twice as long as the last publication took. Under a burst of uploads
-a third of the time is for publishing, and what is uploaded is live after three such times. Changes made by other
-processes are found by looking, several times a second.
+A first change is rendered at once; what arrives meanwhile is the next batch. After a large batch, and when one
+publication follows the other, more is on its way: it is given time to come together, twice as long as the last
+publication took, so that a third of the processor time is for publishing and the rest for what is uploaded. No pause
+is so long that a change would wait for more than 0.8 seconds. Changes made by other processes are found by looking,
+several times a second.
 
 Trouble (a full disk, a database away) is logged once, left for ``channeld status``, and tried again with growing
 pauses; the old generations stay.
@@ -23,7 +24,7 @@ from typing import Final, TypeVar
 from channeld.catalog.views import FlipRefused
 from channeld.errors import Unavailable
 from channeld.indexing.leadership import NotTheIndexer
-from channeld.indexing.publisher import LARGE_BATCH, ChannelStuck, Publication, Publisher
+from channeld.indexing.publisher import ChannelStuck, Publication, Publisher
 from channeld.indexing.refresh import Drawing, Refresher
 from channeld.indexing.stopping import Stopped
 from channeld.indexing.sweeping import Sweeper
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 600.0
 _BREATH: Final = 2.0  # times as long as the publication took
-_LONGEST_BREATH: Final = 0.5  # seconds
+_LONGEST_WAIT: Final = 0.8  # seconds from a change to its being live, as far as pauses can help it
 _SWEEPING_SHARE: Final = 0.05  # of the time, at most
 _DONE: Final = object()
 _LOOK_SECONDS: Final = 10.0  # between two looks for stale documents
@@ -167,8 +168,14 @@ class IndexerService:
 
 
 def breath(made: Publication) -> float:
-    """Say for how many seconds the next publication waits, though there be something to publish."""
-    return min(_LONGEST_BREATH, made.render_ms / 1000 * _BREATH) if made.changes >= LARGE_BATCH else 0.0
+    """Say for how many seconds the next publication waits, though there be something to publish.
+
+    What comes just after a publication began waits for its end, for the pause, and for the publication of its own.
+    """
+    if not made.hurried:
+        return 0.0
+    spent = made.render_ms / 1000
+    return min(_BREATH * spent, max(0.0, _LONGEST_WAIT - 2 * spent))
 
 
 class _Idle:

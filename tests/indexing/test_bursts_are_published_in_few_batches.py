@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from channeld.clock import SystemClock
 from channeld.indexing.press import Levels
-from channeld.indexing.publisher import LARGE_BATCH, Publication
+from channeld.indexing.publisher import CALM_AFTER, LARGE_BATCH, Publication
 from channeld.indexing.service import IndexerService, breath
 from tests.support.indexing import World, package
 
@@ -58,13 +60,27 @@ async def test_small_batches_follow_each_other_without_a_pause(new_world: Callab
         await service.stop()
 
 
-def test_the_pause_follows_from_the_last_publication_and_has_a_bound() -> None:
-    def made(changes: int, render_ms: int) -> Publication:
-        return Publication("channel", 1, ("main/noarch",), changes, 0, render_ms, 0)
+def test_the_pause_follows_from_the_last_publication_and_keeps_no_change_waiting_for_long() -> None:
+    def made(render_ms: int, *, hurried: bool = True) -> Publication:
+        return Publication("channel", 1, ("main/noarch",), 1, 0, render_ms, 0, hurried)
 
-    assert breath(made(LARGE_BATCH - 1, 9_000)) == 0.0
-    assert breath(made(LARGE_BATCH, 100)) == 0.2
-    assert breath(made(LARGE_BATCH, 9_000)) == 0.5
+    assert breath(made(100, hurried=False)) == 0.0
+    assert breath(made(100)) == pytest.approx(0.2)
+    assert breath(made(200)) == pytest.approx(0.4)
+    assert breath(made(300)) == pytest.approx(0.2)
+    assert breath(made(400)) == breath(made(9_000)) == 0.0
+
+
+def test_a_change_soon_after_a_publication_is_one_of_many(new_world: Callable[..., World]) -> None:
+    world = new_world(levels=Levels(9, 6, 1, settled_pages=100), recompress_pages=8)
+    world.make_channel()
+    seen = []
+    for number, after in enumerate((0.0, CALM_AFTER - 0.1, CALM_AFTER - 0.1, CALM_AFTER + 0.1)):
+        world.clock.advance(seconds=after)
+        upload(world, number, 1)
+        (publication,) = world.publish()
+        seen.append((publication.hurried, {page.level for page in world.table("repodata.json").pages()}))
+    assert seen == [(False, {9}), (True, {6}), (True, {6}), (False, {9})]
 
 
 async def test_a_pause_does_not_keep_the_service_from_stopping(new_world: Callable[..., World]) -> None:
@@ -84,6 +100,7 @@ def test_a_large_batch_is_not_pressed_at_the_settled_level(new_world: Callable[.
     upload(world, 10, LARGE_BATCH)
     world.publish()
     assert {page.level for page in world.table("repodata.json").pages()} == {6}
+    world.clock.advance(seconds=CALM_AFTER + 0.1)
     upload(world, 40, LARGE_BATCH - 1)
     world.publish()
     assert {page.level for page in world.table("repodata.json").pages()} == {9}

@@ -21,7 +21,7 @@ from channeld.indexing.assembly import Assembly, plain
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import PackName, Packs, PieceDamaged
 from channeld.indexing.pagetable import PageTable, Place, measure
-from channeld.indexing.paging import Draft, PageSize, edit
+from channeld.indexing.paging import Draft, Edits, PageSize, edit
 from channeld.indexing.press import Press, settle
 from channeld.indexing.tables import Tables
 from tests.support.indexing import QuickDisk, damage_first_page
@@ -52,12 +52,11 @@ class Workshop:
         self._number += 1
         pack = self.packs.writer(PackName(1, self._number, 1, "aa"))
         press = Press(self.packs, pack, self.threads)
+        edits = Edits(press.load, SIZE)
         edited = [
             [
                 press.put(item, 3) if isinstance(item, Draft) else item
-                for item in edit(
-                    self._table.section(name), entries_of(changes.get(name, {})), press.load, SIZE
-                )
+                for item in edit(self._table.section(name), entries_of(changes.get(name, {})), edits)
             ]
             for name in self._table.names
         ]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channeld.indexing.pagetable import Page
-from channeld.indexing.paging import Cutter, Draft, PageSize, edit
+from channeld.indexing.paging import Cutter, Draft, Edits, PageSize, edit
 from tests.support.pagemodel import CHANGES, SIZES, Entries, Store, apply, check_pages, entries_of, entry
 
 
@@ -26,7 +26,7 @@ def test_what_edits_led_to_comes_out_in_the_very_same_pages(
 ) -> None:
     store, pages, model = Store(), list[Page](), Entries()
     for values in sequence:
-        pages = store.keep(edit(pages, entries_of(values), store.load, size))
+        pages = store.keep(edit(pages, entries_of(values), Edits(store.load, size)))
         model = apply(model, entries_of(values))
     assert store.keep(stream(model, size, pages)) == pages
 
@@ -38,7 +38,7 @@ def test_pages_are_sound_whatever_the_earlier_ones_were(
 ) -> None:
     store, pages, model = Store(), list[Page](), Entries()
     for values in sequence:
-        pages = store.keep(edit(pages, entries_of(values), store.load, size))
+        pages = store.keep(edit(pages, entries_of(values), Edits(store.load, size)))
         model = apply(model, entries_of(values))
     model = apply(model, entries_of(last))
     again = store.keep(stream(model, size, pages))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channeld.indexing.pagetable import Page
-from channeld.indexing.paging import Draft, PageSize, cut, edit, split, suffix_of
+from channeld.indexing.paging import Draft, Edits, PageSize, cut, edit, split, suffix_of
 from tests.support.pagemodel import CHANGES, SIZES, Entries, Store, apply, check_pages, entries_of, entry
 
 SIZE = PageSize(4, 10_000)
@@ -36,7 +36,7 @@ def test_any_sequence_of_edits_comes_to_what_a_dict_comes_to(
     store, pages, model, suffix = Store(), list[Page](), Entries(), suffix_of(section)
     for values in sequence:
         changes = entries_of(values, suffix)
-        items = edit(pages, changes, store.load, size, suffix)
+        items = edit(pages, changes, Edits(store.load, size), suffix)
         model = apply(model, changes)
         pages = store.keep(items)
         check_pages(pages, store, model, size, suffix)
@@ -50,7 +50,7 @@ def test_untouched_pages_are_the_same_objects_and_are_not_loaded(
     store, pages = Store(), list[Page]()
     for values in sequence:
         before, store.loaded = pages, []
-        items = edit(before, entries_of(values), store.load, size)
+        items = edit(before, entries_of(values), Edits(store.load, size))
         kept = {id(item) for item in items if isinstance(item, Page)}
         # what is not there any more was loaded, and what was not loaded is there
         assert {id(page) for page in before} - kept <= {id(page) for page in store.loaded}
@@ -61,7 +61,7 @@ def test_untouched_pages_are_the_same_objects_and_are_not_loaded(
 def test_a_change_in_the_middle_loads_one_page() -> None:
     store = Store()
     pages = pages_of(store, 4, 4, 4, 4, 4)
-    items = edit(pages, numbered(21), store.load, SIZE)
+    items = edit(pages, numbered(21), Edits(store.load, SIZE))
     assert store.loaded == [pages[2]]
     assert [item is page for item, page in zip(items, pages, strict=True)] == [True, True, False, True, True]
 
@@ -69,13 +69,13 @@ def test_a_change_in_the_middle_loads_one_page() -> None:
 def test_an_edit_that_changes_nothing_returns_the_page_itself() -> None:
     store = Store()
     pages = pages_of(store, 4, 4)
-    assert edit(pages, {**numbered(2), "k003": None, "k999": None}, store.load, SIZE) == pages
-    assert edit(pages, {}, store.load, SIZE)[0] is pages[0]
+    assert edit(pages, {**numbered(2), "k003": None, "k999": None}, Edits(store.load, SIZE)) == pages
+    assert edit(pages, {}, Edits(store.load, SIZE))[0] is pages[0]
 
 
 def test_a_page_that_becomes_too_full_is_split_evenly() -> None:
     store = Store()
-    items = edit(pages_of(store, 8, 4), numbered(1), store.load, SIZE)
+    items = edit(pages_of(store, 8, 4), numbered(1), Edits(store.load, SIZE))
     assert [len(item.entries) if isinstance(item, Draft) else item.count for item in items] == [3, 3, 3, 4]
 
 
@@ -83,7 +83,7 @@ def test_a_page_that_becomes_too_small_is_joined_with_its_neighbour() -> None:
     store = Store()
     size = PageSize(16, 10_000)
     pages = pages_of(store, 16, 4, 16)
-    items = edit(pages, {"k032": None}, store.load, size)
+    items = edit(pages, {"k032": None}, Edits(store.load, size))
     assert [len(item.entries) if isinstance(item, Draft) else item.count for item in items] == [19, 16]
     assert items[1] is pages[2]
 
@@ -92,7 +92,7 @@ def test_a_small_page_is_not_joined_where_that_would_make_one_too_full() -> None
     store = Store()
     size = PageSize(16, 10_000)
     pages = pages_of(store, 32, 4, 32)
-    items = edit(pages, {"k064": None}, store.load, size)
+    items = edit(pages, {"k064": None}, Edits(store.load, size))
     assert items[0] is pages[0]
     assert items[2] is pages[2]
     assert store.loaded == [pages[1]]
@@ -101,20 +101,20 @@ def test_a_small_page_is_not_joined_where_that_would_make_one_too_full() -> None
 def test_old_pages_stay_however_small_they_are() -> None:
     store = Store()
     pages = pages_of(store, 1, 1, 4)
-    items = edit(pages, numbered(11), store.load, PageSize(16, 10_000))
+    items = edit(pages, numbered(11), Edits(store.load, PageSize(16, 10_000)))
     assert items[0] is pages[0]
 
 
 def test_the_last_entry_of_a_page_takes_the_page_with_it() -> None:
     store = Store()
     pages = pages_of(store, 1, 4)
-    assert edit(pages, {"k000": None}, store.load, SIZE) == pages[1:]
-    assert edit(pages[:1], {"k000": None}, store.load, SIZE) == []
+    assert edit(pages, {"k000": None}, Edits(store.load, SIZE)) == pages[1:]
+    assert edit(pages[:1], {"k000": None}, Edits(store.load, SIZE)) == []
 
 
 def test_a_key_before_all_others_goes_to_the_first_page() -> None:
     store = Store()
-    items = edit(pages_of(store, 4, 4), {"a": entry("a", "")}, store.load, SIZE)
+    items = edit(pages_of(store, 4, 4), {"a": entry("a", "")}, Edits(store.load, SIZE))
     assert isinstance(items[0], Draft)
     assert items[0].first == "a"
 
@@ -133,6 +133,18 @@ def test_in_v3_sections_entries_stand_in_the_order_of_file_names() -> None:
     store = Store()
     keys = {"a-1-0+b.conda": "a-1-0+b", "a-1-0.conda": "a-1-0", "a-1-0.0.conda": "a-1-0.0"}
     changes = {sort_key: entry(key, "") for sort_key, key in keys.items()}
-    (page,) = store.keep(edit([], changes, store.load, SIZE, ".conda"))
+    (page,) = store.keep(edit([], changes, Edits(store.load, SIZE), ".conda"))
     assert split(store.text([page])) == [entry("a-1-0+b", ""), entry("a-1-0.0", ""), entry("a-1-0", "")]
-    assert store.keep(edit([page], {"a-1-0.conda": None}, store.load, SIZE, ".conda"))[0].count == 2
+    assert store.keep(edit([page], {"a-1-0.conda": None}, Edits(store.load, SIZE), ".conda"))[0].count == 2
+
+
+def test_documents_that_have_a_page_in_common_have_it_changed_once() -> None:
+    store = Store()
+    pages, edits = pages_of(store, 4, 4, 4), Edits(store.load, SIZE)
+    one = edit(pages, numbered(9), edits)
+    other = edit(list(pages), numbered(9), edits)
+    assert store.loaded == [pages[1]]
+    assert other == one
+    third = edit(pages, numbered(11), edits)
+    assert store.loaded == [pages[1], pages[1]]
+    assert third != one

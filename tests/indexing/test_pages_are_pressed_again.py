@@ -9,6 +9,7 @@ import pytest
 
 from channeld.indexing.generation import Paged
 from channeld.indexing.press import Levels
+from channeld.indexing.publisher import CALM_AFTER
 from tests.support.indexing import World, package
 
 HURRIED = Levels(9, 1, 1, settled_pages=0, middle_pages=0)
@@ -34,6 +35,7 @@ def levels(world: World, name: str = "repodata.json") -> list[int]:
 
 
 def change(world: World, number: int, version: str = "2.0") -> None:
+    world.clock.advance(seconds=CALM_AFTER)  # a change on its own, and not one of many
     world.upload(package(f"package{number:02d}", version))
     world.publish()
 
