@@ -33,6 +33,7 @@ from channeld.errors import Unavailable
 from channeld.instance import open_instance
 from channeld.settings import Settings
 from channeld.web.app import make_app
+from channeld.web.arenas import limit_arenas
 from channeld.web.drain import DRAIN
 from channeld.web.metrics import forget_worker, make_metrics
 from channeld.web.services import running_services
@@ -130,6 +131,7 @@ def run(
 
     ``metrics_folder`` is where several workers add up their metrics (see ``metrics.make_metrics``).
     """
+    limit_arenas()
     with _presence(settings.storage.data_dir.absolute()):
         if settings.server.workers == 1:
             asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
@@ -180,6 +182,7 @@ async def _serve(
 
 def _worker(settings: Settings, listener: socket.socket, metrics_folder: str) -> None:
     """Run one process that serves and does not index."""
+    limit_arenas()
     logs.configure(settings.log, sys.stderr)
     asyncio.run(_serve(settings, listener, indexing=False, metrics_folder=metrics_folder))
 
