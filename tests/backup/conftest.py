@@ -10,12 +10,15 @@ from channeld.backup.restore import restore
 from channeld.clock import SystemClock
 from channeld.instance import Instance, open_instance
 from tests.support.server import settings_in
+from tests.support.templates import lay_out_catalog
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Instance]:
     """An instance that keeps everything in a folder."""
-    instance = open_instance(settings_in(folder), SystemClock())
+    settings = settings_in(folder)
+    lay_out_catalog(settings)
+    instance = open_instance(settings, SystemClock())
     try:
         yield instance
     finally:

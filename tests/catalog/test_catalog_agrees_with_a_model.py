@@ -227,7 +227,7 @@ def test_the_catalog_agrees_with_the_model(sqlite_template: Path, tmp_path: Path
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=20,
+            max_examples=14,
             stateful_step_count=30,
             deadline=None,
             # what fails is told as it was found: making it smaller takes minutes

@@ -66,9 +66,9 @@ def test_the_pause_follows_from_the_last_publication_and_keeps_no_change_waiting
 
     assert breath(made(100, hurried=False)) == 0.0
     assert breath(made(100)) == pytest.approx(0.2)
-    assert breath(made(200)) == pytest.approx(0.4)
-    assert breath(made(300)) == pytest.approx(0.2)
-    assert breath(made(400)) == breath(made(9_000)) == 0.0
+    assert breath(made(150)) == pytest.approx(0.3)
+    assert breath(made(200)) == pytest.approx(0.2)
+    assert breath(made(300)) == breath(made(9_000)) == 0.0
 
 
 def test_a_change_soon_after_a_publication_is_one_of_many(new_world: Callable[..., World]) -> None:

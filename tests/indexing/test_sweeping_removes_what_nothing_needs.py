@@ -105,7 +105,7 @@ def test_a_shard_that_comes_back_is_not_swept(world: World) -> None:
     }
 
 
-def old_world(world: World, changes: int = 40) -> None:
+def old_world(world: World, changes: int = 24) -> None:
     """Let a world grow old: many small packs, of whose pieces few are still needed."""
     for version in range(changes):
         change(world, version)

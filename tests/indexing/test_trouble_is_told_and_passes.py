@@ -4,13 +4,11 @@ cannot be rendered does not keep the others waiting."""
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -20,18 +18,8 @@ from channeld.catalog import tables as t
 from channeld.clock import SystemClock
 from channeld.indexing.publisher import ChannelStuck
 from channeld.indexing.service import IndexerService
-from tests.support.indexing import QuickDisk, World, messages, package
-
-
-class FillingDisk(QuickDisk):
-    """A disk that is full while it is told to be."""
-
-    full = False
-
-    def write(self, file: BinaryIO, data: bytes) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        super().write(file, data)
+from tests.support.faults import FillingDisk
+from tests.support.indexing import World, messages, package
 
 
 @asynccontextmanager

@@ -272,4 +272,4 @@ class Promotions(RuleBasedStateMachine):
 
 
 TestPromotions = Promotions.TestCase
-TestPromotions.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestPromotions.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)

@@ -249,7 +249,7 @@ MOSTLY_RIGHT = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=1000)
 @given(MOSTLY_RIGHT, OUTPUTS)
 def test_nothing_is_accepted_unless_every_precondition_holds(request: Request, output: Output) -> None:
     verdict = decide(request, output)

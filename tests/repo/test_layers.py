@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ class Import:
     name: str
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Return every module of the package by its dotted name."""
     trees = {}

@@ -28,6 +28,14 @@ def server(tmp_path: Path) -> Iterator[Serve]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """One that several tests talk to; starting takes long. Each has a channel of its own."""
+    with Serve(tmp_path_factory.mktemp("lasting"), "--workers", "2") as server:
+        server.read_welcome()
+        yield server
+
+
 def children(process: int) -> set[int]:
     """List the worker processes of a server."""
     found = set()
@@ -36,24 +44,27 @@ def children(process: int) -> set[int]:
     return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
-def test_what_one_takes_in_both_show(server: Serve) -> None:
+def test_what_one_takes_in_both_show(lasting: Serve) -> None:
+    lasting.create_channel("shown")
     for number in range(6):
-        assert server.upload(f"alpha-{number}.0-0.conda", build_conda("alpha", f"{number}.0")) == 201
-    server.wait_for("alpha-5.0-0.conda")
+        data = build_conda("alpha", f"{number}.0")
+        assert lasting.upload(f"alpha-{number}.0-0.conda", data, "shown") == 201
+    lasting.wait_for("alpha-5.0-0.conda", "shown")
 
     # every request is a new connection, so both workers answer some of these
-    assert {len(server.shown()) for _ in range(20)} == {6}
+    assert {len(lasting.shown("shown")) for _ in range(20)} == {6}
 
 
-def test_the_numbers_of_all_are_added_up(server: Serve) -> None:
-    before = counted(server)
+def test_the_numbers_of_all_are_added_up(lasting: Serve) -> None:
+    lasting.create_channel("counted")
+    before = counted(lasting)
     for _ in range(20):
-        server.ask("GET", "/chan/noarch/repodata.json")
+        lasting.ask("GET", "/counted/noarch/repodata.json")
     deadline = time.monotonic() + 10
-    while counted(server) - before < 20 and time.monotonic() < deadline:
+    while counted(lasting) - before < 20 and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    assert counted(server) - before >= 20
+    assert counted(lasting) - before >= 20
 
 
 def counted(server: Serve) -> int:
@@ -80,31 +91,23 @@ def test_a_worker_that_dies_is_replaced(server: Serve) -> None:
     server.wait_for("alpha-1.0-0.conda")
 
 
-def test_all_of_them_stop(server: Serve) -> None:
-    workers = children(server.process.pid)
-
-    assert server.stop() == 0
-    assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
-
-
-def test_nobody_is_left_waiting_for_a_server_that_stops(tmp_path: Path) -> None:
+def test_all_of_them_stop_and_nobody_is_left_waiting(server: Serve) -> None:
     """While an upload is finished, a new client is refused at once and may go elsewhere."""
-    with Serve(tmp_path, "--workers", "2") as server:
-        server.read_welcome()
-        server.create_channel()
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        data = build_conda("alpha", "1.0")
-        head = f"PUT /chan/noarch/alpha-1.0-0.conda HTTP/1.1\r\nHost: {host}\r\n"
-        head += f"Authorization: Bearer {server.token}\r\nContent-Length: {len(data)}\r\n\r\n"
-        with socket.create_connection((host, int(port)), timeout=20) as slow:
-            slow.sendall(head.encode() + data[:10])
-            time.sleep(0.5)
-            server.process.send_signal(signal.SIGTERM)
-            assert is_refused_soon(host, int(port))
-            assert server.process.poll() is None
-            slow.sendall(data[10:])
-            assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
-        assert server.process.wait(20) == 0
+    workers = children(server.process.pid)
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    data = build_conda("alpha", "1.0")
+    head = f"PUT /chan/noarch/alpha-1.0-0.conda HTTP/1.1\r\nHost: {host}\r\n"
+    head += f"Authorization: Bearer {server.token}\r\nContent-Length: {len(data)}\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as slow:
+        slow.sendall(head.encode() + data[:10])
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        assert is_refused_soon(host, int(port))
+        assert server.process.poll() is None
+        slow.sendall(data[10:])
+        assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
+    assert server.process.wait(20) == 0
+    assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
 
 
 def is_refused_soon(host: str, port: int) -> bool:
@@ -118,12 +121,14 @@ def is_refused_soon(host: str, port: int) -> bool:
     return False
 
 
-def test_exactly_one_process_indexes(server: Serve) -> None:
+def test_exactly_one_process_indexes(lasting: Serve) -> None:
+    lasting.create_channel("indexed")
     for number in range(4):
-        assert server.upload(f"alpha-{number}.0-0.conda", build_conda("alpha", f"{number}.0")) == 201
-        server.wait_for(f"alpha-{number}.0-0.conda")
+        data = build_conda("alpha", f"{number}.0")
+        assert lasting.upload(f"alpha-{number}.0-0.conda", data, "indexed") == 201
+        lasting.wait_for(f"alpha-{number}.0-0.conda", "indexed")
 
-    url = f"sqlite:///{server.folder / 'data' / 'catalog.sqlite'}"
+    url = f"sqlite:///{lasting.folder / 'data' / 'catalog.sqlite'}"
     database = open_database(url)
     try:
         query = sa.select(t.views.c.epoch).distinct()

@@ -13,9 +13,15 @@ from tests.support.packages import build_conda
 from tests.support.process import Serve
 
 
-def test_the_first_start_says_where_it_is_who_may_and_what_is_next(tmp_path: Path) -> None:
+def test_the_first_start_says_what_is_next_and_shows_the_token_once(tmp_path: Path) -> None:
     with Serve(tmp_path) as server:
         welcome = server.read_welcome()
+    with Serve(tmp_path) as again:
+        again.token = server.token
+        status = again.ask("GET", "/api/v1/token").status
+        again.stop()
+        assert again.process.stdout is not None
+        said = "".join(again.said) + again.process.stdout.read()
 
     for expected in (
         f"channeld listens on {server.url}",
@@ -25,19 +31,7 @@ def test_the_first_start_says_where_it_is_who_may_and_what_is_next(tmp_path: Pat
         "channeld status",
     ):
         assert expected in welcome
-
-
-def test_the_token_is_shown_once_and_works_after_a_restart(tmp_path: Path) -> None:
-    with Serve(tmp_path) as server:
-        server.read_welcome()
-    with Serve(tmp_path) as again:
-        again.token = server.token
-        status = again.ask("GET", "/api/v1/token").status
-        again.stop()
-        assert again.process.stdout is not None
-        said = "".join(again.said) + again.process.stdout.read()
-
-    assert status == 200
+    assert status == 200  # the token works after a restart
     assert server.token not in said
     assert "administrator's token" not in said
 

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from channeld.catalog import schema
 from channeld.catalog.database import Database, open_database
 from channeld.catalog.tables import metadata
+from tests.support.templates import migrated_sqlite
 
 __all__ = ["backend", "database", "database_url", "empty_database_url", "postgres_server", "sqlite_template"]
 
@@ -51,9 +52,8 @@ class PostgresServer:
 
     def migrated(self) -> str:
         """Return the URL of the migrated database, emptied of what the test before left in it."""
-        self.database.write_now(
-            lambda c: [c.execute(table.delete()) for table in reversed(metadata.sorted_tables)]
-        )
+        statements = ";".join(f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables))
+        self.database.write_now(lambda connection: connection.exec_driver_sql(statements))
         return self._url_of("channeld")
 
     def close(self) -> None:
@@ -69,8 +69,11 @@ class PostgresServer:
 
 
 #: Ends the server as soon as whoever started it lets go of the pipe, or was killed; nothing of it is worth keeping.
+#: It goes on in a process that nobody waits for.
 _WATCH = """
 import os, shutil, signal, sys, time
+if os.fork():
+    os._exit(0)
 sys.stdin.read()
 try:
     os.kill(int(sys.argv[1]), signal.SIGQUIT)
@@ -109,9 +112,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file that nobody has open."""
     path = tmp_path_factory.mktemp("catalog") / "template.sqlite"
-    migrated = open_database(f"sqlite:///{path}")
-    schema.upgrade(migrated)
-    migrated.close()
+    path.write_bytes(migrated_sqlite())
     return path
 
 

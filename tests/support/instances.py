@@ -20,6 +20,7 @@ from channeld.instance import Instance, open_instance
 from channeld.settings import Settings
 from tests.support.clock import ManualClock
 from tests.support.folders import NOW, decompressed
+from tests.support.templates import lay_out_catalog
 
 
 def settings_in(folder: Path) -> Settings:
@@ -31,7 +32,9 @@ def settings_in(folder: Path) -> Settings:
 @contextmanager
 def opened(folder: Path, clock: Clock | None = None) -> Iterator[Instance]:
     """Open an instance, and close it in the end."""
-    instance = open_instance(settings_in(folder), clock or ManualClock(NOW))
+    settings = settings_in(folder)
+    lay_out_catalog(settings)
+    instance = open_instance(settings, clock or ManualClock(NOW))
     try:
         yield instance
     finally:

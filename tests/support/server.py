@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
-from aiohttp import web
+from aiohttp import web, web_app
 from sqlalchemy import Connection
 
 from channeld.blobs.durable import Disk
@@ -33,6 +33,7 @@ from channeld.settings import Settings
 from channeld.web.app import make_app
 from channeld.web.keys import Services
 from channeld.web.services import running_services
+from tests.support.templates import lay_out_catalog
 
 T = TypeVar("T")
 
@@ -198,6 +199,7 @@ async def running_server(
 ) -> AsyncIterator[RunningServer]:
     """Run a server that keeps everything in a folder."""
     settings = settings or settings_in(folder)
+    lay_out_catalog(settings)
     async with running_services(settings, clock or SystemClock(), indexing=indexing, disk=disk) as services:
         runner = web.AppRunner(make_app(services), access_log=None, auto_decompress=False, shutdown_timeout=1)
         await runner.setup()
@@ -210,15 +212,25 @@ async def running_server(
                 yield RunningServer(url, services, admin, session, settings)
         finally:
             await runner.cleanup()
+            # aiohttp remembers every application it ever served, and with it all that belongs to the application
+            web_app._cached_build_middleware.cache_clear()
 
 
 class ServerThread:
     """The same on a thread of its own, for tests that are no coroutines."""
 
-    def __init__(self, folder: Path, *, settings: Settings | None = None, indexing: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Settings | None = None,
+        indexing: bool = True,
+        disk: Disk | None = None,
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._indexing = indexing
+        self._disk = disk
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="server")
         self._server: RunningServer | None = None
@@ -253,7 +265,7 @@ class ServerThread:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             async with running_server(
-                self._folder, settings=self._settings, indexing=self._indexing
+                self._folder, settings=self._settings, indexing=self._indexing, disk=self._disk
             ) as self._server:
                 self._ready.set()
                 await self._stop.wait()

@@ -24,7 +24,7 @@ _LINES = st.tuples(
 ).map("".join)
 
 
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=1000)
 @given(st.lists(_LINES, max_size=4).map("".join))
 def test_it_never_differs_from_yaml(lines: str) -> None:
     text = f"source:\n{lines}".encode()
