@@ -14,7 +14,7 @@ import, the repair of a damaged page and the recovery after a crash are the same
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -64,6 +64,7 @@ class ChannelStuck(Unavailable):
 class Publication:
     """One flip: what became visible, and how long the oldest change in it had waited."""
 
+    channel_id: int
     channel: str
     revision: int
     #: The views that have a new generation, as ``<label>/<subdir>``.
@@ -127,8 +128,8 @@ class Publisher:
             publications.append(publication)
         return publications
 
-    def publish_next(self) -> Publication | None:
-        """Publish the channel that has waited longest; None when nothing is dirty.
+    def publish_next(self, resting: Container[int] = ()) -> Publication | None:
+        """Publish the channel that has waited longest, none of ``resting``; None when nothing is dirty in the others.
 
         Raises:
             NotTheIndexer: another process holds the lease.
@@ -142,7 +143,7 @@ class Publisher:
             channel_id: pause for channel_id, pause in self._stuck.items() if channel_id in waiting
         }
         for channel_id, channel in dirty:
-            if self._is_paused(channel_id):
+            if channel_id in resting or self._is_paused(channel_id):
                 continue
             lease = self.leadership.hold()
             try:
@@ -295,6 +296,7 @@ class Publisher:
         changed = tuple(f"{one.key.label}/{one.key.subdir}" for one in rendered if one.changed)
         ended = self._ended[work.channel_id] = self.clock.monotonic()
         publication = Publication(
+            work.channel_id,
             work.channel,
             work.revision,
             changed,

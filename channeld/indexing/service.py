@@ -19,9 +19,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from channeld.catalog.views import FlipRefused
+from channeld.clock import Clock
 from channeld.errors import Unavailable
 from channeld.indexing.leadership import NotTheIndexer
 from channeld.indexing.publisher import ChannelStuck, Publication, Publisher
@@ -65,6 +67,7 @@ class IndexerService:
         self._poll_seconds = poll_seconds
         self._breath_after = breath_after or breath
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexer")
+        self._rests = Rests(publisher.clock)
         self._idle = _Idle(publisher, sweeper, refresher, sweep_seconds)
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -100,11 +103,14 @@ class IndexerService:
         while not self._stopping.is_set():
             self._work.clear()
             try:
-                made = await self._call(self._publisher.publish_next)
+                resting = self._rests.channels()
+                made = await self._call(partial(self._publisher.publish_next, resting))
                 await self._told(self._publisher.trouble)
                 if made is not None:
-                    await self._rest(self._breath_after(made))
-                elif made is None and not await self._call(self._idle.step):
+                    self._rests.begin(made.channel_id, self._breath_after(made))
+                elif resting:
+                    await self._wait(min(self._poll_seconds, self._rests.left()))
+                elif not await self._call(self._idle.step):
                     await self._wait(self._poll_seconds)
             except Stopped:
                 return
@@ -122,14 +128,6 @@ class IndexerService:
         if not self._stopping.is_set():
             try:
                 await asyncio.wait_for(self._work.wait(), seconds)
-            except TimeoutError:
-                return
-
-    async def _rest(self, seconds: float) -> None:
-        """Do nothing, though there be work, unless it is time to stop."""
-        if seconds:
-            try:
-                await asyncio.wait_for(self._stopping.wait(), seconds)
             except TimeoutError:
                 return
 
@@ -176,6 +174,30 @@ def breath(made: Publication) -> float:
         return 0.0
     spent = made.render_ms / 1000
     return min(_BREATH * spent, max(0.0, _LONGEST_WAIT - 2 * spent))
+
+
+class Rests:
+    """The channels that wait for more to come together, while others go on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        #: Channel → when it may be published again, on the monotonic clock.
+        self._until: dict[int, float] = {}
+
+    def begin(self, channel_id: int, seconds: float) -> None:
+        """Let a channel rest for some seconds from now."""
+        if seconds > 0:
+            self._until[channel_id] = self._clock.monotonic() + seconds
+
+    def channels(self) -> frozenset[int]:
+        """Return the channels that rest now."""
+        now = self._clock.monotonic()
+        self._until = {channel_id: until for channel_id, until in self._until.items() if until > now}
+        return frozenset(self._until)
+
+    def left(self) -> float:
+        """Return for how many seconds the first of them rests on; 0 where none does."""
+        return max(0.0, min(self._until.values(), default=0.0) - self._clock.monotonic())
 
 
 class _Idle:

@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -194,21 +194,7 @@ class Intake:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-
-        def tell(ended: Future[T]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_pass_on, ended, done)
-
-        def run() -> Future[T]:
-            try:
-                rest = work()
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                rest = Future()
-                rest.set_exception(error)
-            rest.add_done_callback(tell)
-            return rest
-
-        running = self._threads.submit(run)
+        running = self._threads.submit(_begin, work, partial(_tell, loop, done))
         try:
             return await done
         except asyncio.CancelledError:
@@ -216,6 +202,8 @@ class Intake:
             await _ended(begun)
             begun.result().cancel()
             raise
+        finally:
+            del done, running  # an error in them has this frame in its traceback, and a large upload in that
 
 
 class _Arrival:
@@ -250,12 +238,45 @@ async def _ended(running: asyncio.Future[T]) -> None:
         running.exception()  # has been looked at: whoever was cancelled does not care
 
 
+def _begin(work: Callable[[], Future[T]], tell: Callable[[Future[T]], None]) -> Future[T]:
+    """Run work on this thread that leaves the rest to somebody else; ``tell`` is called when all of it has ended."""
+    try:
+        rest = work()
+    except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        rest = _failed(error)
+    try:
+        rest.add_done_callback(tell)
+        return rest
+    finally:
+        del rest
+
+
+def _failed(error: BaseException) -> Future[Any]:
+    """Return what ended with an error; a StopIteration, which no task takes, as a RuntimeError."""
+    failed: Future[Any] = Future()
+    if isinstance(error, StopIteration):
+        unexpected = RuntimeError("The work ended with StopIteration.")
+        unexpected.__cause__ = error
+        error = unexpected
+    failed.set_exception(error)
+    try:
+        return failed
+    finally:
+        del failed, error
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], ended: Future[T]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_pass_on, ended, done)
+
+
 def _pass_on(ended: Future[T], done: asyncio.Future[T]) -> None:
     """Give a result to the task that waits for it, if it still does."""
-    error = None if ended.cancelled() else ended.exception()
-    if done.done() or ended.cancelled():
+    if done.done():
         return
-    if error is not None:
+    if ended.cancelled():
+        done.cancel()
+    elif (error := ended.exception()) is not None:
         done.set_exception(error)
     else:
         done.set_result(ended.result())

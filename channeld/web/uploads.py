@@ -13,11 +13,10 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
-from channeld.catalog import channels
+from channeld.catalog import channels, liveness
 from channeld.catalog.channels import MAIN, Channel
 from channeld.catalog.files import Added
 from channeld.catalog.grants import Verb
-from channeld.catalog.liveness import oldest_waiting
 from channeld.catalog.rejections import ChannelMissing, LabelLocked
 from channeld.catalog.tokens import Token
 from channeld.formats.names import FileName, Naming, check_channel_name, check_label
@@ -152,8 +151,11 @@ async def wait_until_live(services: Services, channel_id: int, revision: int, se
 
 
 async def is_live(services: Services, channel_id: int, revision: int) -> bool:
-    """Tell whether everything up to a revision of a channel is published. All who wait share one look."""
-    oldest = await services.shelf.remember(
-        ("oldest waiting", channel_id), lambda connection: oldest_waiting(connection, channel_id)
+    """Tell whether everything up to a revision of a channel is published. All who wait share one look.
+
+    What is kept may be older than the change: it tells how far it saw.
+    """
+    seen = await services.shelf.remember(
+        ("liveness", channel_id), lambda connection: liveness.look(connection, channel_id)
     )
-    return oldest is None or oldest > revision
+    return seen.covers(revision)

@@ -62,7 +62,7 @@ async def test_small_batches_follow_each_other_without_a_pause(new_world: Callab
 
 def test_the_pause_follows_from_the_last_publication_and_keeps_no_change_waiting_for_long() -> None:
     def made(render_ms: int, *, hurried: bool = True) -> Publication:
-        return Publication("channel", 1, ("main/noarch",), 1, 0, render_ms, 0, hurried)
+        return Publication(1, "channel", 1, ("main/noarch",), 1, 0, render_ms, 0, hurried)
 
     assert breath(made(100, hurried=False)) == 0.0
     assert breath(made(100)) == pytest.approx(0.2)
@@ -104,3 +104,24 @@ def test_a_large_batch_is_not_pressed_at_the_settled_level(new_world: Callable[.
     upload(world, 40, LARGE_BATCH - 1)
     world.publish()
     assert {page.level for page in world.table("repodata.json").pages()} == {9}
+
+
+async def test_a_channel_that_rests_keeps_no_other_waiting(new_world: Callable[..., World]) -> None:
+    world = new_world(clock=SystemClock())
+    world.make_channel()
+    world.make_channel("other")
+    upload(world, 0, LARGE_BATCH)
+    service = IndexerService(world.publisher, poll_seconds=0.01, breath_after=lambda made: 60.0)
+    service.start()
+    try:
+        await published(world, LARGE_BATCH)
+        world.upload(package("late"))
+        world.upload(package("alpha"), channel="other")
+        service.wake()
+        async with asyncio.timeout(5):
+            while world.publications[-1].channel != "other":  # noqa: ASYNC110 - on another thread
+                await asyncio.sleep(0.01)
+        assert len(world.names()) == LARGE_BATCH
+    finally:
+        await service.stop()
+    assert [one.channel for one in world.publications] == ["chan", "other"]
