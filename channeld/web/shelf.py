@@ -100,8 +100,8 @@ class Shelf:
 
     def keep(self, version: str, key: tuple[Any, ...], value: object) -> None:
         """Have ``recall`` return what was worked out from the shelf's answers since it had that ``version``."""
-        if version == self.version and len(self._kept) < _MOST:
-            self._kept[key] = value
+        if version == self.version:
+            self._store(key, value)
 
     async def draw(self, key: tuple[Any, ...], make: Callable[[], Awaitable[T]]) -> T:
         """Return what ``make`` made for the key since the catalog last changed, or make it now; the latest are kept."""
@@ -146,11 +146,17 @@ class Shelf:
         self._running.clear()
         return False
 
+    def _store(self, key: tuple[Any, ...], value: object) -> None:
+        """Keep an answer; the oldest one goes where there are too many, so that nobody can fill the shelf for good."""
+        if key not in self._kept and len(self._kept) >= _MOST:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = value
+
     async def _read(self, version: str, key: tuple[Any, ...], read: Callable[[Connection], T]) -> T:
         try:
             value = await self._database.read(read)
-            if version == self.version and len(self._kept) < _MOST:
-                self._kept[key] = value
+            if version == self.version:
+                self._store(key, value)
             return value
         finally:
             if self._running.get(key) is asyncio.current_task():
