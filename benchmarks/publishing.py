@@ -32,7 +32,7 @@ from channeld.instance import Instance
 #: What is timed apart: its name here, and where it is done.
 STEPS: Final = {
     "reading and editing": (publisher, "render_work"),
-    "  of that, shards": (work, "_edit_shards"),
+    "  of that, shards": (work, "edit_shards"),
     "compressing, pack on disk": (Render, "finish"),
     "frame files": (Assembly, "ensure"),
     "flip": (publisher.Publisher, "_flip"),
@@ -57,7 +57,10 @@ class Published:
 
 
 def measure(instance: Instance, plan: Plan) -> list[Published]:
-    """Publish one change after the other, of each kind; everything else is published already."""
+    """Publish one change after the other, of each kind, each in its own time: the index is what it settles to.
+
+    Everything else is published already.
+    """
     found = []
     for kind, packages in plan.items():
         first, *rest = packages
@@ -73,6 +76,7 @@ def measure(instance: Instance, plan: Plan) -> list[Published]:
 
 
 def _measure_one(instance: Instance, package: Package, published: Published) -> None:
+    time.sleep(publisher.CALM_AFTER)
     _CHANGE[published.kind](instance, package)
     before = written_bytes(os.getpid())
     with _timed(STEPS) as spent:

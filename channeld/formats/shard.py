@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,19 +110,42 @@ def encode_shard(sections: Sections, removed: Iterable[str] = ()) -> bytes:
         ShardTooLarge: more than clients decompress.
         ValueError: a section that is none, or a hash that is not hex of its length.
     """
-    # Through JSON and back: the quickest way to sort the keys at every level.
-    records = orjson.loads(canonical_json(sections))
-    document: dict[str, Any] = {name: _encode_records(records.pop(name, {})) for name in _CLASSIC}
-    document["removed"] = sorted(removed)
-    if wrong := next((name for name in records if not name.startswith(_V3)), None):
-        raise ValueError(f"no section of a repodata.json: {wrong!r}")
-    v3 = {name.removeprefix(_V3): _encode_records(section) for name, section in records.items() if section}
-    if v3:
-        document["v3"] = v3
-    packed = _pack(document)
-    if len(packed) > SHARD_LIMIT:
-        raise ShardTooLarge(len(packed))
-    return _compress(packed, _SHARD_LEVEL)
+    return _encode_document(_encode_sections(sections), sorted(removed))
+
+
+def edit_shard(
+    data: bytes, filenames: Collection[str], sections: Sections, removed: Iterable[str] = ()
+) -> bytes | None:
+    """Change some files of a shard of ours, which costs a fraction of what writing it from all records costs.
+
+    Args:
+        data: the shard, as ``encode_shard`` or this wrote it.
+        filenames: the files that are told anew. Wherever they stand, they are taken out.
+        sections: their records, of those that are to stand somewhere.
+        removed: those of them that are to be listed as removed.
+
+    Returns:
+        What ``encode_shard`` makes of all records; None when none is left.
+
+    Raises:
+        ShardUnreadable: the shard is none.
+        ShardTooLarge, ValueError: as ``encode_shard`` does.
+    """
+    document = _unpack(data, SHARD_LIMIT, "shard")
+    new = _encode_sections(sections)
+    merged = {}
+    for name, records in _sections_of(document).items():
+        suffix = f".{name.removeprefix(_V3)}" if name.startswith(_V3) else ""
+        for filename in filenames:
+            if filename.endswith(suffix):
+                records.pop(filename.removesuffix(suffix), None)
+        merged[name] = records
+    for name, records in new.items():
+        merged[name] = dict(sorted({**merged.get(name, {}), **records}.items()))
+    if not any(merged.values()):
+        return None
+    listed = [filename for filename in document.get("removed", ()) if filename not in filenames]
+    return _encode_document(dict(sorted(merged.items())), sorted((*listed, *removed)))
 
 
 def decode_shard(data: bytes) -> Shard:
@@ -133,12 +156,10 @@ def decode_shard(data: bytes) -> Shard:
     """
     document = _unpack(data, SHARD_LIMIT, "shard")
     try:
-        sections = {name: document.get(name, {}) for name in _CLASSIC}
-        sections |= {_V3 + extension: records for extension, records in document.get("v3", {}).items()}
         return Shard(
             {
                 name: {key: _decode_record(record) for key, record in records.items()}
-                for name, records in sections.items()
+                for name, records in _sections_of(document).items()
             },
             tuple(document.get("removed", ())),
         )
@@ -202,6 +223,32 @@ def decode_shard_index(data: bytes) -> ShardIndex:
     except (AttributeError, TypeError, ValueError):
         raise ShardUnreadable("shard index", "it does not map names to hashes") from None
     return ShardIndex(document.get("info", {}), shards)
+
+
+def _sections_of(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name the sections of an unpacked shard as a repodata.json does."""
+    sections = {name: document.get(name, {}) for name in _CLASSIC}
+    return sections | {_V3 + extension: records for extension, records in document.get("v3", {}).items()}
+
+
+def _encode_sections(sections: Sections) -> dict[str, dict[str, Any]]:
+    # Through JSON and back: the quickest way to sort the keys at every level.
+    sorted_sections = orjson.loads(canonical_json(sections))
+    return {name: _encode_records(records) for name, records in sorted_sections.items()}
+
+
+def _encode_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> bytes:
+    document: dict[str, Any] = {name: sections.pop(name, {}) for name in _CLASSIC}
+    document["removed"] = removed
+    if wrong := next((name for name in sections if not name.startswith(_V3)), None):
+        raise ValueError(f"no section of a repodata.json: {wrong!r}")
+    v3 = {name.removeprefix(_V3): records for name, records in sections.items() if records}
+    if v3:
+        document["v3"] = v3
+    packed = _pack(document)
+    if len(packed) > SHARD_LIMIT:
+        raise ShardTooLarge(len(packed))
+    return _compress(packed, _SHARD_LEVEL)
 
 
 def _encode_records(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

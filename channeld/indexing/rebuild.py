@@ -159,7 +159,7 @@ class _Shards:
             self._make(name, shards.by_name(rows)[name])
         self._store()
         now_ms = self._render.now_ms
-        index = shards.write_index(self._key.subdir, self._index.hashes, relations, now_ms)
+        index = shards.write_index(self._key.subdir, self._index.hashes, relations, now_ms, self._index.stale)
         if self._old is not None and shards.says_the_same(self._old, index):
             index = self._old
         self._render.put_whole(self._key, SHARDS, index)

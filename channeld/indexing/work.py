@@ -11,18 +11,17 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents, labels, views
-from channeld.catalog.views import DirtyWork, ViewKey, ViewWork, rows_of_names, view_rows
+from channeld.catalog.views import DirtyWork, ViewKey, ViewWork, view_rows
 from channeld.formats.relations import ChannelRelations
 from channeld.indexing import generation
-from channeld.indexing.documents import shards
 from channeld.indexing.documents.channel import edit_channeldata, rebuild_channeldata
 from channeld.indexing.documents.current import SMALL, keep_current_if_whole, render_current
 from channeld.indexing.documents.names import CHANNEL_LEVEL, CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
-from channeld.indexing.documents.shards import ShardIndex
-from channeld.indexing.generation import Documents, Whole
+from channeld.indexing.generation import Documents
 from channeld.indexing.rebuild import rebuild_view
 from channeld.indexing.render import Render, damage_of
+from channeld.indexing.shardedits import edit_shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +96,7 @@ def edit_view(render: Render, connection: Connection, work: ViewWork, relations:
             if line is not None:
                 changes[line[0]][filename] = line[1]
         render.edit_document(work.key, document.name, changes, document.layout(work.key, relations))
-    _edit_shards(render, connection, work, relations)
-
-
-def _edit_shards(render: Render, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
-    old = render.old(work.key, SHARDS)
-    assert isinstance(old, Whole)
-    known = shards.read_index(render.engine.packs.read(old.place))
-    index = ShardIndex(known, known)
-    found = shards.by_name(rows_of_names(connection, work.key, work.names))
-    for name in sorted(work.names):
-        data = index.replace(name, found.get(name, []), lists_removed=work.key.lists_removed)
-        if data is not None and index.is_new(name):
-            render.put_shard(work.key, data)
-    if index.hashes != known:
-        data = shards.write_index(work.key.subdir, index.hashes, relations, render.now_ms)
-        render.put_whole(work.key, SHARDS, data)
+    edit_shards(render, connection, work, files, relations)
 
 
 def _render_channel_level(

@@ -33,9 +33,9 @@ from channeld.errors import Unavailable
 from channeld.instance import open_instance
 from channeld.settings import Settings
 from channeld.web.app import make_app
-from channeld.web.arenas import limit_arenas
 from channeld.web.drain import DRAIN
 from channeld.web.metrics import forget_worker, make_metrics
+from channeld.web.process import prepare_process, settle_process
 from channeld.web.services import running_services
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def run(
 
     ``metrics_folder`` is where several workers add up their metrics (see ``metrics.make_metrics``).
     """
-    limit_arenas()
+    prepare_process()
     with _presence(settings.storage.data_dir.absolute()):
         if settings.server.workers == 1:
             asyncio.run(_serve(settings, listener, indexing=True, ready=ready))
@@ -170,6 +170,7 @@ async def _serve(
         try:
             site = web.SockSite(runner, listener)
             await site.start()
+            settle_process()
             ready()
             await stop.wait()
             log.info("Stopping: requests under way are finished first.")
@@ -182,7 +183,7 @@ async def _serve(
 
 def _worker(settings: Settings, listener: socket.socket, metrics_folder: str) -> None:
     """Run one process that serves and does not index."""
-    limit_arenas()
+    prepare_process()
     logs.configure(settings.log, sys.stderr)
     asyncio.run(_serve(settings, listener, indexing=False, metrics_folder=metrics_folder))
 
@@ -213,6 +214,7 @@ async def _index_and_watch(
 
     async with running_services(settings, SystemClock(), indexing=True, metrics=make_metrics(folder)):
         processes.extend(start() for _ in range(settings.server.workers))
+        settle_process()
         ready()
         try:
             while not stop.is_set():

@@ -1,23 +1,28 @@
 """Sharded repodata (CEP 16): one shard a package name, and the index that names their hashes.
 
-The index of the last generation is also what says which shards a view has: a change makes new shards for the names it
+The index of the last generation is also what says which shards a view has: a change edits the shards of the names it
 touches and rewrites the index. ``created_at`` moves only with the index's content.
+
+A package that outgrew what clients take keeps the shard it has: all other packages must go on. The index names it in
+``stale_shards`` of its ``info``, so that nobody takes that shard for the whole of the package, and we edit it no more.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Self
 
 import orjson
 
 from channeld.catalog.views import ViewRow
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import (
+    Sections,
     ShardTooLarge,
     decode_shard_index,
+    edit_shard,
     encode_shard,
     encode_shard_index,
     shard_digest,
@@ -27,8 +32,9 @@ from channeld.indexing.documents.records import key_in, record_of
 log = logging.getLogger(__name__)
 
 #: Relative to the index, so that the same bytes serve under a token and under every mirror.
-SHARDS_URL = "./shards/"
-
+SHARDS_URL: Final = "./shards/"
+#: The packages whose shards lag behind, in ``info`` of an index; not there without any.
+STALE: Final = "stale_shards"
 
 #: A file of a view, and its record there, to which the rest of what a shard says is added.
 FileRecord = tuple[ViewRow, dict[str, Any]]
@@ -40,39 +46,63 @@ def shard(files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
     Raises:
         ShardTooLarge: it is more than clients take.
     """
+    sections, removed = _sort(files, lists_removed=lists_removed)
+    return encode_shard(sections, removed) if sections else None
+
+
+def _sort(files: Iterable[FileRecord], *, lists_removed: bool) -> tuple[Sections, list[str]]:
+    """Return the records that are shown, by section and key, and the names of the files that are listed as removed."""
     sections: dict[str, dict[str, dict[str, Any]]] = {}
     removed = []
     for row, record in files:
         if row.shown:
             record["run_exports"] = orjson.loads(row.run_exports)
             sections.setdefault(row.section, {})[key_in(row.section, row.filename)] = record
-        else:
+        elif lists_removed:
             removed.append(row.filename)
-    if not sections:
-        return None
-    return encode_shard(sections, removed if lists_removed else [])
+    return sections, removed
 
 
 class ShardIndex:
     """The names of a view and the hashes of their shards, while a new generation is made."""
 
-    def __init__(self, known: Mapping[str, bytes], hashes: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, known: Mapping[str, bytes], hashes: Mapping[str, bytes], stale: Collection[str] = ()
+    ) -> None:
         #: What the last generation lists.
         self.known = known
         self.hashes = dict(hashes)
+        #: Packages that outgrew what clients take.
+        self.stale = set(stale)
+
+    @classmethod
+    def edited(cls, data: bytes) -> Self:
+        """Begin with what the index of the last generation lists."""
+        last = decode_shard_index(data)
+        return cls(last.shards, last.shards, last.info.get(STALE, ()))
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
-        """Note what a package's shard is now; returns its bytes, or None when it is not shown any more.
+        """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
+        return self._note(name, lambda: shard(files, lists_removed=lists_removed))
 
-        A package that outgrew what clients take keeps the shard it has: all other packages must go on.
-        """
+    def edit(
+        self, name: str, data: bytes, files: Collection[FileRecord], *, lists_removed: bool
+    ) -> bytes | None:
+        """Make a package's shard from its last one and the files that changed; returns as ``replace`` does."""
+        sections, removed = _sort(files, lists_removed=lists_removed)
+        filenames = {row.filename for row, _ in files}
+        return self._note(name, lambda: edit_shard(data, filenames, sections, removed))
+
+    def _note(self, name: str, make: Callable[[], bytes | None]) -> bytes | None:
         try:
-            data = shard(files, lists_removed=lists_removed)
+            data = make()
         except ShardTooLarge as error:
             log.error("The shard of the package %r stays as it is. %s", name, error)
             if name in self.known:
                 self.hashes[name] = self.known[name]
+            self.stale.add(name)
             return None
+        self.stale.discard(name)
         if data is None:
             self.hashes.pop(name, None)
         else:
@@ -97,17 +127,25 @@ def read_index(data: bytes) -> dict[str, bytes]:
     return dict(decode_shard_index(data).shards)
 
 
-def write_index(subdir: str, shards: Mapping[str, bytes], relations: ChannelRelations, now_ms: int) -> bytes:
+def write_index(
+    subdir: str,
+    shards: Mapping[str, bytes],
+    relations: ChannelRelations,
+    now_ms: int,
+    stale: Collection[str] = (),
+) -> bytes:
     """Encode the shard index of a view."""
     created_at = datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
-    document = relations.document()
+    extra: dict[str, Any] = {STALE: sorted(stale)} if stale else {}
+    if document := relations.document():
+        extra["channel_relations"] = document
     return encode_shard_index(
         shards.items(),
         subdir=subdir,
         base_url="",
         shards_base_url=SHARDS_URL,
         created_at=created_at.replace("+00:00", "Z"),
-        extra={"channel_relations": document} if document else {},
+        extra=extra,
     )
 
 

@@ -1,16 +1,19 @@
-"""Rule: the threads of a server share two heaps, so that what one gives back another can use."""
+"""Rule: the threads of a server share two heaps, and neither one of them nor Python keeps the others waiting."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import subprocess
 import sys
 
 import pytest
 
+from channeld.web.process import settle_process, shorten_turns
+
 _COUNT = """
 import ctypes, sys, threading
-from channeld.web.arenas import limit_arenas
+from channeld.web.process import limit_arenas
 if sys.argv[1] == "limited":
     assert limit_arenas()
 together = threading.Barrier(12)
@@ -31,6 +34,22 @@ def heaps(how: str) -> int:
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_stats"), reason="the C library is not glibc")
-def test_there_are_two() -> None:
+def test_they_share_two_heaps() -> None:
     assert heaps("unlimited") > 2
     assert heaps("limited") <= 2
+
+
+def test_they_give_way_after_a_millisecond() -> None:
+    before = sys.getswitchinterval()
+    try:
+        shorten_turns()
+        assert sys.getswitchinterval() == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_what_it_began_with_is_looked_through_no_more() -> None:
+    before = gc.get_freeze_count()
+    kept: list[list[object]] = [[] for _ in range(1000)]
+    settle_process()
+    assert gc.get_freeze_count() >= before + len(kept)
