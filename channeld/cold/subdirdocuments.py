@@ -180,7 +180,7 @@ class SubdirDocuments:
     def _index_of(self, hashes: dict[str, bytes]) -> bytes:
         created = datetime.fromtimestamp(self.known.changed_ms / 1000, tz=UTC)
         return encode_shard_index(
-            hashes.items(),
+            hashes,
             subdir=self.subdir,
             base_url="",
             shards_base_url=_SHARDS_URL,

@@ -168,7 +168,7 @@ def decode_shard(data: bytes) -> Shard:
 
 
 def encode_shard_index(
-    shards: Iterable[tuple[str, bytes]],
+    shards: Mapping[str, bytes],
     *,
     subdir: str,
     base_url: str,
@@ -179,7 +179,7 @@ def encode_shard_index(
     """Write the index of a subdir.
 
     Args:
-        shards: package name and ``shard_digest``, in any order.
+        shards: package name → ``shard_digest``, in any order.
         subdir: such as ``linux-64``.
         base_url: where the artifacts are, relative to the index; ``""`` is beside it.
         shards_base_url: where the shards are, likewise.
@@ -191,7 +191,7 @@ def encode_shard_index(
     """
     if not _RFC3339.fullmatch(created_at):
         raise ValueError(f"not a time as RFC 3339 writes it: {created_at!r}")
-    digests = dict(sorted(shards))
+    digests = {name: shards[name] for name in sorted(shards)}
     if not _are_digests(digests):
         wrong = next(name for name, digest in digests.items() if not _are_digests({name: digest}))
         raise ValueError(f"the digest of {wrong!r} is not that of a sha256")

@@ -16,19 +16,19 @@ import secrets
 import shutil
 import threading
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import accumulate, repeat
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from channeld.blobs.durable import Disk, disk_errors
 from channeld.blobs.durable import sweep as sweep_temporary
-from channeld.formats.zstdframe import END
+from channeld.formats.zstdframe import END, RESET_WITH_COMMA, Splice
 from channeld.indexing.generation import Documents, Paged
 from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import (
     Page,
     PageTable,
     decoded_size,
-    encoded_size,
     header,
 )
 from channeld.indexing.press import load_page
@@ -134,21 +134,11 @@ class Assembly:
             os.close(source)
             return -1, {}
         try:
-            pieces = self._tables.get(previous.table).pieces()
+            parts = self._tables.get(previous.table).parts()
         except PieceDamaged:
             os.close(source)
             return -1, {}
-        known: Known = {}
-        position = len(header(previous.raw_size))
-        between = b""
-        for piece in pieces:
-            if isinstance(piece, Page):
-                known[piece.place.sha256] = position, between
-                between = b""
-            else:
-                between += piece.encoded
-            position += encoded_size(piece)
-        return source, known
+        return source, _positions(parts, len(header(previous.raw_size)))
 
     def published(self, view: Hashable, documents: Documents, before: Documents) -> None:
         """Drop the frames that were the previous ones of a view until now, and that no other view keeps."""
@@ -206,6 +196,23 @@ def _ages(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
 def frame_digests(documents: Documents) -> set[str]:
     """Name the frames of a generation."""
     return {document.zst_digest for document in documents.values() if isinstance(document, Paged)}
+
+
+def _positions(parts: Iterable[Splice | tuple[Page, ...]], position: int) -> Known:
+    """Say where in a frame each page lies, after which bytes; the first part lies at ``position``."""
+    known: Known = {}
+    between = b""
+    gap = RESET_WITH_COMMA.encoded
+    for part in parts:
+        if isinstance(part, Splice):
+            between += part.encoded
+            position += len(part.encoded)
+        else:  # thousands of pages: gone through in C
+            starts = list(accumulate([page.place.size + len(gap) for page in part], initial=position))
+            known.update(zip([page.place.sha256 for page in part], zip(starts, repeat(gap)), strict=False))
+            known[part[0].place.sha256] = position, between
+            position, between = starts[-1] - len(gap), b""
+    return known
 
 
 def _runs(table: PageTable, known: Known) -> Iterator[bytes | Page | tuple[int, int]]:

@@ -18,7 +18,7 @@ from channeld.formats.relations import ChannelRelations
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
-from channeld.indexing.documents.shards import FileRecord, ShardIndex
+from channeld.indexing.documents.shards import FileRecord, Listed, ShardIndex
 from channeld.indexing.generation import Whole
 from channeld.indexing.packs import PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place
@@ -102,7 +102,7 @@ class _Shards:
         self._connection = connection
         self._key = key
         self._old = _readable(render, key)
-        self._index = ShardIndex(shards.read_index(self._old) if self._old is not None else {}, {})
+        self._index = ShardIndex(shards.read_listed(self._old) if self._old is not None else Listed({}), {})
         self._left = labelcontents.files_of_names(connection, key)
         self._waiting: dict[str, list[FileRecord]] = {}
         self._rows = 0
@@ -158,8 +158,7 @@ class _Shards:
             rows = rows_of_names(self._connection, self._key, frozenset((name,)))
             self._make(name, shards.by_name(rows)[name])
         self._store()
-        now_ms = self._render.now_ms
-        index = shards.write_index(self._key.subdir, self._index.hashes, relations, now_ms, self._index.stale)
+        index = shards.write_index(self._key.subdir, self._index.listed, relations, self._render.now_ms)
         if self._old is not None and shards.says_the_same(self._old, index):
             index = self._old
         self._render.put_whole(self._key, SHARDS, index)

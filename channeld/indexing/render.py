@@ -11,6 +11,7 @@ them when the snapshot is closed.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place
 from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of
 from channeld.indexing.press import Levels, Press, Slot, settle
+from channeld.indexing.shardindexes import ShardIndexes
 from channeld.indexing.tables import StoredTable, Tables
 
 Item = Page | Draft | Slot
@@ -47,6 +49,7 @@ class Engine:
     levels: Levels = field(default_factory=Levels)
     #: How many pages pressed quickly before are pressed again, well, inside a render that changes their document.
     recompress_pages: int = 8
+    shard_indexes: ShardIndexes = field(default_factory=ShardIndexes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +192,17 @@ class Render:
         self._pressed += isinstance(item, Slot)
         return item
 
-    def put_whole(self, key: ViewKey, name: str, data: bytes) -> None:
+    def put_whole(self, key: ViewKey, name: str, data: bytes) -> Whole:
         """Store a document that is kept in one piece; the same bytes again stay where they are."""
         old = self.old(key, name)
         same = isinstance(old, Whole) and old.place.sha256 == hashlib.sha256(data).digest()
-        if old is not None and same and self._is_whole(old):
-            self._documents[key][name] = old
+        if isinstance(old, Whole) and same and self._is_whole(old):
+            whole = old
         else:
             modified_ms = old.modified_ms if old is not None and same else self.now_ms
-            self._documents[key][name] = Whole(self.pack.add(data), modified_ms)
+            whole = Whole(self.pack.add(data), modified_ms)
+        self._documents[key][name] = whole
+        return whole
 
     def _is_whole(self, document: Document) -> bool:
         try:
@@ -268,9 +273,9 @@ class Render:
         """
         spare = min(self.engine.recompress_pages, (self.engine.levels.settled_pages - drafts) // 4)
         chosen: dict[bytes, None] = {}
-        if level == self.engine.levels.settled:
+        if level == self.engine.levels.settled and spare > 0:
             for one in self._unsettled:
-                for page in _beside_drafts(list(one.items()), level):
+                for page in _beside_drafts(list(one.items()), level, spare):
                     if len(chosen) >= spare:
                         break
                     chosen[page.raw_sha256] = None
@@ -325,17 +330,17 @@ class Render:
             documents[CURRENT] = replace(drawn, source=source.raw_digest)
 
 
-def _beside_drafts(items: Sequence[Item], level: int) -> Iterable[Page]:
-    """Return the pages below a level, those nearest to a draft first; none where there is no draft."""
+def _beside_drafts(items: Sequence[Item], level: int, most: int) -> Iterator[Page]:
+    """Yield the pages below a level, those nearest to a draft first, about so many; none where there is no draft."""
     drafts = [index for index, item in enumerate(items) if isinstance(item, Draft)]
-    if not drafts:
-        return ()
-    near = [
-        (min(abs(index - draft) for draft in drafts), index, item)
-        for index, item in enumerate(items)
-        if isinstance(item, Page) and item.level < level
-    ]
-    return [page for _, _, page in sorted(near, key=lambda found: found[:2])]
+    below = {index: item for index, item in enumerate(items) if isinstance(item, Page) and item.level < level}
+    indexes = list(below)
+    near: set[int] = set()
+    for draft in drafts:
+        at = bisect_left(indexes, draft)
+        near.update(indexes[max(0, at - most) : at + most])
+    for index in sorted(near, key=lambda index: (min(abs(index - draft) for draft in drafts), index)):
+        yield below[index]
 
 
 def times_of(draft: Draft) -> tuple[int, int]:

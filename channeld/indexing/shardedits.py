@@ -40,8 +40,7 @@ def edit_shards(
     key = work.key
     old = render.old(key, SHARDS)
     assert isinstance(old, Whole)
-    index = ShardIndex.edited(render.engine.packs.read(old.place))
-    stale = frozenset(index.stale)
+    index = ShardIndex.edited(render.engine.shard_indexes.get(old.place, render.engine.packs.read))
     changed: dict[str, list[FileRecord]] = {}
     for file in files.values():
         changed.setdefault(file.row.name, []).append((file.row, file.record))
@@ -56,17 +55,17 @@ def edit_shards(
             data = index.replace(name, whole.get(name, []), lists_removed=key.lists_removed)
         if data is not None and index.is_new(name):
             render.put_shard(key, data)
-    if index.hashes != index.known or index.stale != stale:
-        render.put_whole(
-            key, SHARDS, shards.write_index(key.subdir, index.hashes, relations, render.now_ms, index.stale)
-        )
+    if index.listed != index.last:
+        data = shards.write_index(key.subdir, index.listed, relations, render.now_ms)
+        render.engine.shard_indexes.keep(render.put_whole(key, SHARDS, data).place, index.listed)
 
 
 def _editable(
     connection: Connection, key: ViewKey, index: ShardIndex, names: Iterable[str]
 ) -> dict[str, Place]:
     """Return where the shards lie that can be edited, by package."""
-    listed = {name: index.known[name] for name in names if name in index.known and name not in index.stale}
+    hashes, stale = index.last.hashes, index.last.stale
+    listed = {name: hashes[name] for name in names if name in hashes and name not in stale}
     stored = shard_rows.find_all(connection, key.channel_id, list(listed.values()))
     return {
         name: Place(found.pack, found.start, found.size, found.sha256)

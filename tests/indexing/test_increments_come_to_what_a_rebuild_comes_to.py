@@ -84,6 +84,9 @@ class Player:
         else:
             file = FileModel(artifact)
             self.model.files.append(file)
+        if file.deleted and not self.model.standard:  # a candidate comes back as the newest of its name
+            self.model.files.remove(file)
+            self.model.files.append(file)
         file.deleted = False
         file.put(labels, self.world.clock.now_ms())
 

@@ -59,7 +59,7 @@ def _etag(digest: str) -> str:
 def empty_documents(subdir: str) -> MappingProxyType[str, EmptyDocument]:
     """Return the documents of a subdir with nothing in it, by name."""
     repodata = _both(repodata_layout(RepodataInfo(subdir)))
-    index = shards.write_index(subdir, {}, NO_RELATIONS, _CREATED_MS)
+    index = shards.write_index(subdir, shards.Listed({}), NO_RELATIONS, _CREATED_MS)
     return MappingProxyType(
         {
             names.REPODATA: repodata,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -63,23 +64,33 @@ def _sort(files: Iterable[FileRecord], *, lists_removed: bool) -> tuple[Sections
     return sections, removed
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an index lists."""
+
+    #: Package name → sha256 of its shard.
+    hashes: Mapping[str, bytes]
+    #: Packages that outgrew what clients take.
+    stale: frozenset[str] = frozenset()
+
+
 class ShardIndex:
     """The names of a view and the hashes of their shards, while a new generation is made."""
 
-    def __init__(
-        self, known: Mapping[str, bytes], hashes: Mapping[str, bytes], stale: Collection[str] = ()
-    ) -> None:
-        #: What the last generation lists.
-        self.known = known
+    def __init__(self, last: Listed, hashes: Mapping[str, bytes], stale: Collection[str] = ()) -> None:
+        self.last = last
         self.hashes = dict(hashes)
-        #: Packages that outgrew what clients take.
         self.stale = set(stale)
 
     @classmethod
-    def edited(cls, data: bytes) -> Self:
-        """Begin with what the index of the last generation lists."""
-        last = decode_shard_index(data)
-        return cls(last.shards, last.shards, last.info.get(STALE, ()))
+    def edited(cls, last: Listed) -> Self:
+        """Begin with what the last generation lists."""
+        return cls(last, last.hashes, last.stale)
+
+    @property
+    def listed(self) -> Listed:
+        """What is listed now."""
+        return Listed(self.hashes, frozenset(self.stale))
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
         """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
@@ -98,8 +109,8 @@ class ShardIndex:
             data = make()
         except ShardTooLarge as error:
             log.error("The shard of the package %r stays as it is. %s", name, error)
-            if name in self.known:
-                self.hashes[name] = self.known[name]
+            if name in self.last.hashes:
+                self.hashes[name] = self.last.hashes[name]
             self.stale.add(name)
             return None
         self.stale.discard(name)
@@ -111,7 +122,7 @@ class ShardIndex:
 
     def is_new(self, name: str) -> bool:
         """Tell whether the last generation did not list this very shard."""
-        return self.hashes.get(name) != self.known.get(name)
+        return self.hashes.get(name) != self.last.hashes.get(name)
 
 
 def by_name(rows: Iterable[ViewRow]) -> dict[str, list[FileRecord]]:
@@ -127,20 +138,20 @@ def read_index(data: bytes) -> dict[str, bytes]:
     return dict(decode_shard_index(data).shards)
 
 
-def write_index(
-    subdir: str,
-    shards: Mapping[str, bytes],
-    relations: ChannelRelations,
-    now_ms: int,
-    stale: Collection[str] = (),
-) -> bytes:
+def read_listed(data: bytes) -> Listed:
+    """Return what an index lists."""
+    index = decode_shard_index(data)
+    return Listed(index.shards, frozenset(index.info.get(STALE, ())))
+
+
+def write_index(subdir: str, listed: Listed, relations: ChannelRelations, now_ms: int) -> bytes:
     """Encode the shard index of a view."""
     created_at = datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
-    extra: dict[str, Any] = {STALE: sorted(stale)} if stale else {}
+    extra: dict[str, Any] = {STALE: sorted(listed.stale)} if listed.stale else {}
     if document := relations.document():
         extra["channel_relations"] = document
     return encode_shard_index(
-        shards.items(),
+        listed.hashes,
         subdir=subdir,
         base_url="",
         shards_base_url=SHARDS_URL,

@@ -38,7 +38,7 @@ def test_an_index_reads_back_as_it_was_written() -> None:
     shards = {name: hashlib.sha256(name.encode()).digest() for name in ("zlib", "alpha", "_x")}
     relations = {"channel_relations": {"overrides": "../.."}}
     data = encode_shard_index(
-        shards.items(),
+        shards,
         subdir="linux-64",
         base_url="",
         shards_base_url="./shards/",

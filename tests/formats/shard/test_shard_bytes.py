@@ -53,7 +53,7 @@ def test_a_shard_is_one_frame_with_its_size_and_a_small_window(count: int) -> No
 
 
 def test_an_index_is_one_frame_with_its_size_and_a_small_window() -> None:
-    names = ((f"package-{n}", hashlib.sha256(str(n).encode()).digest()) for n in range(5000))
+    names = {f"package-{n}": hashlib.sha256(str(n).encode()).digest() for n in range(5000)}
     data = encode_shard_index(
         names, subdir="noarch", base_url="", shards_base_url="./shards/", created_at="2026-11-20T12:00:00Z"
     )

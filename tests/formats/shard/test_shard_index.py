@@ -16,7 +16,7 @@ DIGEST = hashlib.sha256(b"").digest()
 
 def index(*shards: tuple[str, bytes], created_at: str = "2026-11-20T12:00:00Z", **extra: Any) -> bytes:
     return encode_shard_index(
-        shards,
+        dict(shards),
         subdir="linux-64",
         base_url="",
         shards_base_url="./shards/",
