@@ -292,7 +292,7 @@ class Render:
         paged = old if isinstance(old, Paged) else None
         known = self._known(paged, distrust=one.distrust)
         if paged is None or known is None or known.table != table:
-            documents[one.name] = self._store(table, paged, known.runs if known else {})
+            documents[one.name] = self._store(table, paged, known)
         if one.name == CURRENT:
             self._note_source(one.key)
 
@@ -308,7 +308,7 @@ class Render:
         except PieceDamaged:
             return None
 
-    def _store(self, table: PageTable, old: Paged | None, known: Mapping[bytes, Place]) -> Paged:
+    def _store(self, table: PageTable, old: Paged | None, known: StoredTable | None) -> Paged:
         place, stored = tables.store(table, self.pack, known)
         self._written[place] = stored
         measures = pagetable.measure(table)

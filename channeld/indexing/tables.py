@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -20,7 +20,7 @@ import msgpack
 from channeld.indexing.packs import Packs, PackWriter
 from channeld.indexing.pagetable import Page, PageTable, Place
 
-_VERSION: Final = 1
+_VERSION: Final = 1  # also of where runs end
 _ENDS_RUN: Final = 4  # of 256 values of a hash's first byte: a run has 64 pages on average
 _LONGEST_RUN: Final = 256
 _MOST_PAGES: Final = 100_000  # in memory; a page takes about 400 bytes, and 500,000 records are 2,000 pages
@@ -34,27 +34,37 @@ class StoredTable:
     """A table, and where its runs are stored."""
 
     table: PageTable
-    #: sha256 of a run's bytes → its place.
-    runs: Mapping[bytes, Place]
+    #: The places of its runs, section by section.
+    runs: Sequence[Sequence[Place]]
+
+    def by_pages(self) -> dict[tuple[int, ...], Place]:
+        """Find runs by their pages: these very objects, by their ``id``, as long as the table is there."""
+        return {
+            tuple(map(id, run)): place
+            for section, places in zip(self.table.sections, self.runs, strict=True)
+            for run, place in zip(_runs(section), places, strict=True)
+        }
 
 
-def store(table: PageTable, pack: PackWriter, known: Mapping[bytes, Place]) -> tuple[Place, StoredTable]:
-    """Write a table down; runs that are ``known`` to be stored are not written again."""
-    runs: dict[bytes, Place] = {}
+def store(table: PageTable, pack: PackWriter, known: StoredTable | None) -> tuple[Place, StoredTable]:
+    """Write a table down; runs of the table ``known`` are not written again."""
+    by_pages = known.by_pages() if known else {}
+    by_hash = {place.sha256: place for places in known.runs for place in places} if known else {}
     sections = []
     for section in table.sections:
         places = []
         for run in _runs(section):
-            data = _encode_run(run)
-            sha256 = hashlib.sha256(data).digest()
-            place = runs[sha256] = known.get(sha256) or pack.add(data)
+            place = by_pages.get(tuple(map(id, run)))
+            if place is None:
+                data = _encode_run(run)
+                place = by_hash.get(hashlib.sha256(data).digest()) or pack.add(data)
             places.append(place)
         sections.append(places)
-    packs = sorted({place.pack for place in runs.values()})
+    packs = sorted({place.pack for places in sections for place in places})
     number = {name: index for index, name in enumerate(packs)}
     rows = [[[number[p.pack], p.start, p.size, p.sha256] for p in places] for places in sections]
     root = msgpack.packb([_VERSION, list(table.names), list(table.glue), packs, rows])
-    return pack.add(bytes(root)), StoredTable(table, runs)
+    return pack.add(bytes(root)), StoredTable(table, sections)
 
 
 def load(read: Read, place: Place) -> StoredTable:
@@ -65,11 +75,10 @@ def load(read: Read, place: Place) -> StoredTable:
         ValueError: a newer channeld wrote it.
     """
     names, glue, sections = _read_root(read, place)
-    runs = {run.sha256: run for run in chain.from_iterable(sections)}
     decoded = tuple(
         tuple(chain.from_iterable(_decode_run(read(run)) for run in places)) for places in sections
     )
-    return StoredTable(PageTable(tuple(names), tuple(glue), decoded), runs)
+    return StoredTable(PageTable(tuple(names), tuple(glue), decoded), sections)
 
 
 def runs_at(read: Read, place: Place) -> list[Place]:

@@ -62,7 +62,7 @@ class Workshop:
         ]
         press.flush()
         self._table = PageTable(self._table.names, glue, tuple(settle(items) for items in edited))
-        place, stored = tables.store(self._table, pack, {})
+        place, stored = tables.store(self._table, pack, None)
         pack.commit()
         self.tables.keep(place, stored)
         found = measure(self._table)
