@@ -41,7 +41,7 @@ SNAPSHOTS: Final = 36  # connections that may read at the same time
 POSTGRES_WRITERS: Final = 8  # threads for writes
 LOCK_TIMEOUT_MS: Final = 20_000  # how long a write waits for another process's before it gives up
 _READER_CACHE_KIB: Final = 8_192  # of each reading connection; what is beyond is in the system's page cache
-_WRITER_CACHE_KIB: Final = 65_536
+_WRITER_CACHE_KIB: Final = 32_768
 _LOG_BYTES: Final = 64 * 1024 * 1024  # what the write-ahead log is cut back to after a long read made it grow
 _MIGRATION_LOCK: Final = 0x6368_616E_6E65_6C64  # "channeld": which of PostgreSQL's advisory locks is ours
 

@@ -22,10 +22,10 @@ from channeld.indexing.tables import Tables
 T = TypeVar("T")
 
 #: Bytes kept in memory, and the largest piece that is: the shard index of a channel of 30,000 names has 1.5 MB.
-KEPT_BYTES: Final = 128 * 1024 * 1024
+KEPT_BYTES: Final = 32 * 1024 * 1024
 LARGEST_KEPT: Final = 4 * 1024 * 1024
 _THREADS: Final = 4
-_INDEXES: Final = 64  # shard indexes whose names are kept
+_INDEXES: Final = 256  # shard indexes whose names are counted
 #: Plain bytes that one hop to a thread decompresses.
 _STEP: Final = 4 * 1024 * 1024
 
@@ -41,7 +41,7 @@ class Pieces:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pieces")
         self._kept: OrderedDict[object, bytes] = OrderedDict()
         self._kept_bytes = 0
-        self._names: OrderedDict[Place, frozenset[str]] = OrderedDict()
+        self._counts: OrderedDict[Place, int] = OrderedDict()
         self._running: dict[object, asyncio.Future[Any]] = {}
 
     def close(self) -> None:
@@ -52,16 +52,15 @@ class Pieces:
         """Return a stored piece; raises ``PieceDamaged``."""
         return await self.remember(place, lambda: self._packs.read(place))
 
-    async def shard_names(self, place: Place) -> frozenset[str]:
-        """Return the package names that a shard index lists."""
-        names = self._names.get(place)
-        if names is None:
+    async def count_shards(self, place: Place) -> int:
+        """Count the packages that a shard index lists."""
+        count = self._counts.get(place)
+        if count is None:
             data = await self.piece(place)
-            names = await self.on_thread(lambda: frozenset(read_index(data)))
-            self._names[place] = names
-            if len(self._names) > _INDEXES:
-                self._names.popitem(last=False)
-        return names
+            count = self._counts[place] = await self.on_thread(lambda: len(read_index(data)))
+            if len(self._counts) > _INDEXES:
+                self._counts.popitem(last=False)
+        return count
 
     async def text(self, document: Paged) -> bytes:
         """Return the whole plain text of a small document."""

@@ -206,7 +206,7 @@ async def _counts(services: Services, view: View) -> _Counts:
     packages = sum(table.count(name) for name in table.names if name != "removed")
     names = 0
     if isinstance(index, Whole):
-        names = len(await services.pieces.shard_names(index.place))
+        names = await services.pieces.count_shards(index.place)
     return _Counts(packages, names, table.count("removed"), 0)
 
 
