@@ -19,6 +19,7 @@ from channeld.cold.shardfolder import FOLDER, listing
 from channeld.cold.staging import Staging
 from channeld.cold.workers import Call
 from channeld.formats.shard import (
+    STALE_SHARDS,
     ShardIndex,
     ShardUnreadable,
     decode_shard_index,
@@ -167,17 +168,18 @@ class SubdirDocuments:
         self.staging.put_all(RANK_SHARDS, f"{self.subdir}/{FOLDER}", self.by_name.written.items())
         old = self.index.shards if self.index else {}
         # a package that outgrew what clients take keeps the shard it has: all others must go on
+        stale = sorted(name for name, sha256 in self.by_name.shards.items() if sha256 is None)
         hashes = {
             name: found for name, sha256 in self.by_name.shards.items() if (found := sha256 or old.get(name))
         }
         self.by_name.shards = dict(hashes)
-        data = self._index_of(hashes)
+        data = self._index_of(hashes, stale)
         if self.index is not None and _says_the_same(self.index, decode_shard_index(data)):
             data = (self.channel.folder / self.subdir / SHARDS).read_bytes()
         self.staging.put_bytes(RANK_INDEXES, f"{self.subdir}/{SHARDS}", data)
         return len(data)
 
-    def _index_of(self, hashes: dict[str, bytes]) -> bytes:
+    def _index_of(self, hashes: dict[str, bytes], stale: list[str]) -> bytes:
         created = datetime.fromtimestamp(self.known.changed_ms / 1000, tz=UTC)
         return encode_shard_index(
             hashes,
@@ -185,6 +187,7 @@ class SubdirDocuments:
             base_url="",
             shards_base_url=_SHARDS_URL,
             created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            extra={STALE_SHARDS: stale} if stale else {},
         )
 
     def _documents(self, index_size: int) -> list[Document]:

@@ -44,6 +44,9 @@ _INDEX_LEVEL: Final = 1
 # For reading what others wrote: the largest window that conda and rattler accept.
 _MAX_WINDOW: Final = 1 << 27
 
+#: A field of ours in ``info`` of an index: the packages that outgrew ``SHARD_LIMIT``, whose shards lag behind.
+STALE_SHARDS: Final = "stale_shards"
+
 _V3: Final = "v3."
 _CLASSIC: Final = ("packages", "packages.conda")
 #: Fields of a record that are hex in JSON and bytes here, with their length.

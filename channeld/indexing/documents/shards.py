@@ -20,6 +20,7 @@ import orjson
 from channeld.catalog.views import ViewRow
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import (
+    STALE_SHARDS,
     Sections,
     ShardTooLarge,
     decode_shard_index,
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Relative to the index, so that the same bytes serve under a token and under every mirror.
 SHARDS_URL: Final = "./shards/"
-#: The packages whose shards lag behind, in ``info`` of an index; not there without any.
-STALE: Final = "stale_shards"
 
 #: A file of a view, and its record there, to which the rest of what a shard says is added.
 FileRecord = tuple[ViewRow, dict[str, Any]]
@@ -141,13 +140,13 @@ def read_index(data: bytes) -> dict[str, bytes]:
 def read_listed(data: bytes) -> Listed:
     """Return what an index lists."""
     index = decode_shard_index(data)
-    return Listed(index.shards, frozenset(index.info.get(STALE, ())))
+    return Listed(index.shards, frozenset(index.info.get(STALE_SHARDS, ())))
 
 
 def write_index(subdir: str, listed: Listed, relations: ChannelRelations, now_ms: int) -> bytes:
     """Encode the shard index of a view."""
     created_at = datetime.fromtimestamp(now_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
-    extra: dict[str, Any] = {STALE: sorted(listed.stale)} if listed.stale else {}
+    extra: dict[str, Any] = {STALE_SHARDS: sorted(listed.stale)} if listed.stale else {}
     if document := relations.document():
         extra["channel_relations"] = document
     return encode_shard_index(
