@@ -113,7 +113,17 @@ def encode_shard(sections: Sections, removed: Iterable[str] = ()) -> bytes:
         ShardTooLarge: more than clients decompress.
         ValueError: a section that is none, or a hash that is not hex of its length.
     """
-    return _encode_document(_encode_sections(sections), sorted(removed))
+    return compress_shard(pack_shard(sections, removed))
+
+
+def pack_shard(sections: Sections, removed: Iterable[str] = ()) -> bytes:
+    """Write a shard as ``encode_shard`` does, but for compressing it; raises as that does."""
+    return _pack_document(_encode_sections(sections), sorted(removed))
+
+
+def compress_shard(packed: bytes) -> bytes:
+    """Compress a packed shard; other threads can run meanwhile."""
+    return _compress(packed, _SHARD_LEVEL)
 
 
 def edit_shard(
@@ -148,7 +158,7 @@ def edit_shard(
     if not any(merged.values()):
         return None
     listed = [filename for filename in document.get("removed", ()) if filename not in filenames]
-    return _encode_document(dict(sorted(merged.items())), sorted((*listed, *removed)))
+    return compress_shard(_pack_document(dict(sorted(merged.items())), sorted((*listed, *removed))))
 
 
 def decode_shard(data: bytes) -> Shard:
@@ -240,7 +250,7 @@ def _encode_sections(sections: Sections) -> dict[str, dict[str, Any]]:
     return {name: _encode_records(records) for name, records in sorted_sections.items()}
 
 
-def _encode_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> bytes:
+def _pack_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> bytes:
     document: dict[str, Any] = {name: sections.pop(name, {}) for name in _CLASSIC}
     document["removed"] = removed
     if wrong := next((name for name in sections if not name.startswith(_V3)), None):
@@ -251,7 +261,7 @@ def _encode_document(sections: dict[str, dict[str, Any]], removed: list[str]) ->
     packed = _pack(document)
     if len(packed) > SHARD_LIMIT:
         raise ShardTooLarge(len(packed))
-    return _compress(packed, _SHARD_LEVEL)
+    return packed
 
 
 def _encode_records(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

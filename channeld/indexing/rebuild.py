@@ -7,6 +7,7 @@ answer to a damaged page and to whatever concerns all files of a view.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from channeld.catalog import labelcontents
 from channeld.catalog import shards as shard_rows
 from channeld.catalog.views import ViewKey, ViewRow, rows_of_names, view_rows
 from channeld.formats.relations import ChannelRelations
+from channeld.formats.shard import compress_shard
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
@@ -107,7 +109,7 @@ class _Shards:
         self._waiting: dict[str, list[FileRecord]] = {}
         self._rows = 0
         self._late: set[str] = set()
-        self._made: list[tuple[str, bytes]] = []
+        self._compressed: list[tuple[str, Future[bytes]]] = []
 
     def take(self, row: ViewRow, record: dict[str, Any]) -> None:
         """Take the next file, and its record to keep."""
@@ -127,23 +129,26 @@ class _Shards:
             self._late.add(longest)
 
     def _make(self, name: str, files: list[FileRecord]) -> None:
-        data = self._index.replace(name, files, lists_removed=self._key.lists_removed)
-        if data is not None:
-            self._made.append((name, data))
-            if len(self._made) >= _SHARDS_AT_ONCE:
-                self._store()
+        packed = self._index.pack(name, files, lists_removed=self._key.lists_removed)
+        if packed is not None:
+            self._compressed.append((name, self._render.engine.executor.submit(compress_shard, packed)))
+            if len(self._compressed) >= _SHARDS_AT_ONCE:
+                self._store(_SHARDS_AT_ONCE // 2)
 
-    def _store(self) -> None:
-        """Store the shards made so far, but for those that the last generation lists and that are whole."""
-        listed = [self._index.hashes[name] for name, _ in self._made if not self._index.is_new(name)]
+    def _store(self, count: int) -> None:
+        """Store the oldest shards, but for those that the last generation lists and that are whole."""
+        made = [(name, under_way.result()) for name, under_way in self._compressed[:count]]
+        del self._compressed[:count]
+        for name, data in made:
+            self._index.put(name, data)
+        listed = [self._index.hashes[name] for name, _ in made if not self._index.is_new(name)]
         places = shard_rows.find_all(self._connection, self._key.channel_id, listed)
-        for name, data in self._made:
+        for name, data in made:
             stored = places.get(self._index.hashes[name])
             if stored is None or not self._is_whole(
                 Place(stored.pack, stored.start, stored.size, stored.sha256)
             ):
                 self._render.put_shard(self._key, data)
-        self._made = []
 
     def _is_whole(self, place: Place) -> bool:
         try:
@@ -157,7 +162,7 @@ class _Shards:
         for name in sorted(self._late):
             rows = rows_of_names(self._connection, self._key, frozenset((name,)))
             self._make(name, shards.by_name(rows)[name])
-        self._store()
+        self._store(len(self._compressed))
         index = shards.write_index(self._key.subdir, self._index.listed, relations, self._render.now_ms)
         if self._old is not None and shards.says_the_same(self._old, index):
             index = self._old

@@ -10,7 +10,7 @@ A package that outgrew what clients take keeps the shard it has: all other packa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -23,10 +23,11 @@ from channeld.formats.shard import (
     STALE_SHARDS,
     Sections,
     ShardTooLarge,
+    compress_shard,
     decode_shard_index,
     edit_shard,
-    encode_shard,
     encode_shard_index,
+    pack_shard,
     shard_digest,
 )
 from channeld.indexing.documents.records import key_in, record_of
@@ -46,8 +47,14 @@ def shard(files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
     Raises:
         ShardTooLarge: it is more than clients take.
     """
+    packed = pack(files, lists_removed=lists_removed)
+    return compress_shard(packed) if packed is not None else None
+
+
+def pack(files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
+    """Do what ``shard`` does, but for compressing it."""
     sections, removed = _sort(files, lists_removed=lists_removed)
-    return encode_shard(sections, removed) if sections else None
+    return pack_shard(sections, removed) if sections else None
 
 
 def _sort(files: Iterable[FileRecord], *, lists_removed: bool) -> tuple[Sections, list[str]]:
@@ -93,7 +100,11 @@ class ShardIndex:
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
         """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
-        return self._note(name, lambda: shard(files, lists_removed=lists_removed))
+        try:
+            return self.put(name, shard(files, lists_removed=lists_removed))
+        except ShardTooLarge as error:
+            self._keep(name, error)
+            return None
 
     def edit(
         self, name: str, data: bytes, files: Collection[FileRecord], *, lists_removed: bool
@@ -101,23 +112,35 @@ class ShardIndex:
         """Make a package's shard from its last one and the files that changed; returns as ``replace`` does."""
         sections, removed = _sort(files, lists_removed=lists_removed)
         filenames = {row.filename for row, _ in files}
-        return self._note(name, lambda: edit_shard(data, filenames, sections, removed))
-
-    def _note(self, name: str, make: Callable[[], bytes | None]) -> bytes | None:
         try:
-            data = make()
+            return self.put(name, edit_shard(data, filenames, sections, removed))
         except ShardTooLarge as error:
-            log.error("The shard of the package %r stays as it is. %s", name, error)
-            if name in self.last.hashes:
-                self.hashes[name] = self.last.hashes[name]
-            self.stale.add(name)
+            self._keep(name, error)
             return None
+
+    def pack(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
+        """Do what ``replace`` does, but for compressing the shard; then it has to be ``put``."""
+        try:
+            packed = pack(files, lists_removed=lists_removed)
+        except ShardTooLarge as error:
+            self._keep(name, error)
+            return None
+        return self.put(name, None) if packed is None else packed
+
+    def put(self, name: str, data: bytes | None) -> bytes | None:
+        """Note the shard of a package, None where nothing of it is shown; returns it."""
         self.stale.discard(name)
         if data is None:
             self.hashes.pop(name, None)
         else:
             self.hashes[name] = shard_digest(data)
         return data
+
+    def _keep(self, name: str, error: ShardTooLarge) -> None:
+        log.error("The shard of the package %r stays as it is. %s", name, error)
+        if name in self.last.hashes:
+            self.hashes[name] = self.last.hashes[name]
+        self.stale.add(name)
 
     def is_new(self, name: str) -> bool:
         """Tell whether the last generation did not list this very shard."""
