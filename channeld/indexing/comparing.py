@@ -24,6 +24,7 @@ from channeld.indexing.documents.channel import channeldata_layout, channeldata_
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
+from channeld.indexing.documents.shards import Listed
 from channeld.indexing.pagetable import Page, PageTable
 
 _NAMES_AT_ONCE: Final = 200
@@ -69,15 +70,16 @@ def compare_channeldata(connection: Connection, key: ViewKey, table: PageTable) 
 
 
 def compare_shards(
-    connection: Connection, key: ViewKey, index: Mapping[str, bytes], read: Callable[[bytes], bytes | None]
+    connection: Connection, key: ViewKey, listed: Listed, read: Callable[[bytes], bytes | None]
 ) -> Iterator[Finding]:
     """Compare the shard index with the shards that the catalog leads to.
 
     Args:
-        index: package name → hash of its shard, as published.
+        listed: what the index says, as published.
         read: returns a stored shard by its hash, None where it cannot be read.
     """
-    names = sorted(labelcontents.files_of_names(connection, key).keys() | index.keys())
+    known = labelcontents.files_of_names(connection, key).keys()
+    names = sorted(known | listed.hashes.keys() | listed.stale)
     for start in range(0, len(names), _NAMES_AT_ONCE):
         chunk = names[start : start + _NAMES_AT_ONCE]
         files = shards.by_name(rows_of_names(connection, key, frozenset(chunk)))
@@ -85,8 +87,11 @@ def compare_shards(
             try:
                 derived = shards.shard(files.get(name, []), lists_removed=key.lists_removed)
             except ShardTooLarge:  # it keeps the shard it has
-                continue
-            problem = _compare_shard(derived, index.get(name), read)
+                problem = "" if name in listed.stale else "it lags behind, and the index does not say so"
+            else:
+                problem = _compare_shard(derived, listed.hashes.get(name), read)
+                if name in listed.stale:
+                    problem = "the index says that it lags behind, but it would fit"
             if problem:
                 yield Finding(SHARDS, f"shard of {name}", problem)
 

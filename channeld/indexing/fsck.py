@@ -30,6 +30,7 @@ from channeld.indexing.assembly import Assembly
 from channeld.indexing.comparing import Finding, compare_channeldata, compare_shards, compare_view
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import CHANNELDATA, SHARDS
+from channeld.indexing.documents.shards import Listed
 from channeld.indexing.generation import Document, Documents, Paged, Whole
 from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place, header, measure
@@ -89,7 +90,7 @@ class Checker:
                 key.subdir,
                 last.number,
                 sum(1 for table in check.tables.values() for _ in table.pages()),
-                len(check.index),
+                len(check.listed.hashes),
                 check.compares,
                 findings,
             )
@@ -115,7 +116,7 @@ class _Check:
         self._documents = documents
         #: Those that could be read.
         self.tables: dict[str, PageTable] = {}
-        self.index: dict[str, bytes] = {}
+        self.listed = Listed({})
         self.compares = not repairing.is_dirty(connection, key)
 
     def findings(self) -> Iterator[Finding]:
@@ -129,14 +130,14 @@ class _Check:
             yield from compare_channeldata(self._connection, self._key, self.tables[CHANNELDATA])
         yield from compare_view(self._connection, self._key, self.tables)
         if SHARDS in self._documents:
-            yield from compare_shards(self._connection, self._key, self.index, self._shard)
+            yield from compare_shards(self._connection, self._key, self.listed, self._shard)
 
     def _read(self, name: str, document: Document) -> Iterator[Finding]:
         """Read a document's pieces, each against its hash."""
         try:
             if isinstance(document, Whole):
                 data = self._packs.read(document.place)
-                self.index = shards.read_index(data) if name == SHARDS else {}
+                self.listed = shards.read_listed(data) if name == SHARDS else Listed({})
                 return
             table = load(self._packs.read, document.table).table
         except PieceDamaged as damage:
@@ -169,7 +170,7 @@ class _Check:
             yield Finding(name, "frame", problem)
 
     def _read_shards(self) -> Iterator[Finding]:
-        for name, sha256 in sorted(self.index.items()):
+        for name, sha256 in sorted(self.listed.hashes.items()):
             if self._shard(sha256) is None:
                 yield Finding(SHARDS, f"shard of {name}", "its bytes are missing or damaged")
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents
 from channeld.catalog import shards as shard_rows
+from channeld.catalog.shards import StoredShard
 from channeld.catalog.views import ViewKey, ViewRow, rows_of_names, view_rows
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import compress_shard
@@ -38,16 +39,20 @@ def rebuild_view(render: Render, connection: Connection, key: ViewKey, relations
         (document, Pages(render, readable_table(render, key, document.name))) for document in RECORD_DOCUMENTS
     ]
     gathered = _Shards(render, connection, key)
-    for row in view_rows(connection, key):
-        file = file_in_view(row)
+    try:
+        for row in view_rows(connection, key):
+            file = file_in_view(row)
+            for document, pages in documents:
+                line = document.line(key, file)
+                if line is not None:
+                    pages.add(line[0], row.filename, line[1])
+            gathered.take(row, file.record)
         for document, pages in documents:
-            line = document.line(key, file)
-            if line is not None:
-                pages.add(line[0], row.filename, line[1])
-        gathered.take(row, file.record)
-    for document, pages in documents:
-        render.put_document(key, document.name, pages.finish(), document.layout(key, relations))
-    gathered.finish(relations)
+            render.put_document(key, document.name, pages.finish(), document.layout(key, relations))
+        gathered.finish(relations)
+    except BaseException:
+        gathered.cancel()
+        raise
 
 
 class Pages:
@@ -134,6 +139,14 @@ class _Shards:
             self._compressed.append((name, self._render.engine.executor.submit(compress_shard, packed)))
             if len(self._compressed) >= _SHARDS_AT_ONCE:
                 self._store(_SHARDS_AT_ONCE // 2)
+        elif name in self._index.stale and not self._is_there(name):
+            self._index.hashes.pop(name, None)
+
+    def _is_there(self, name: str) -> bool:
+        """Tell whether the shard that a package keeps can be read."""
+        listed = self._index.hashes.get(name, b"")
+        stored = shard_rows.find(self._connection, self._key.channel_id, listed)
+        return stored is not None and self._is_whole(stored)
 
     def _store(self, count: int) -> None:
         """Store the oldest shards, but for those that the last generation lists and that are whole."""
@@ -145,17 +158,20 @@ class _Shards:
         places = shard_rows.find_all(self._connection, self._key.channel_id, listed)
         for name, data in made:
             stored = places.get(self._index.hashes[name])
-            if stored is None or not self._is_whole(
-                Place(stored.pack, stored.start, stored.size, stored.sha256)
-            ):
+            if stored is None or not self._is_whole(stored):
                 self._render.put_shard(self._key, data)
 
-    def _is_whole(self, place: Place) -> bool:
+    def _is_whole(self, shard: StoredShard) -> bool:
         try:
-            self._render.engine.packs.read(place)
+            self._render.engine.packs.read(Place(shard.pack, shard.start, shard.size, shard.sha256))
         except PieceDamaged:
             return False
         return True
+
+    def cancel(self) -> None:
+        """Give up what has not been begun."""
+        for _, under_way in self._compressed:
+            under_way.cancel()
 
     def finish(self, relations: ChannelRelations) -> None:
         """Store the last shards, and the index."""

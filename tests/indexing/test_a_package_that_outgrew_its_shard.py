@@ -5,12 +5,18 @@ All others go on, and so does the package once it fits again: then its shard say
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from channeld.catalog import shards as shard_rows
 from channeld.formats import shard
-from tests.support.indexing import SHARDS, World, package
+from channeld.formats.shard import decode_shard_index
+from channeld.indexing.documents import shards
+from channeld.indexing.documents.shards import Listed
+from channeld.indexing.pagetable import Place
+from tests.support.indexing import SHARDS, World, damage, package
 
 SMALL, OTHER, SMALLER = package("alpha", "1.0"), package("alpha", "1.1"), package("alpha", "1.2")
 LARGE = package("alpha", "2.0", description="x" * 4000)
@@ -88,3 +94,38 @@ def test_a_package_that_never_fitted_is_not_listed_but_named(world: World) -> No
     world.delete(LARGE)
     world.publish()
     assert (listed(world), stale(world)) == ({"beta": names(package("beta"))}, None)
+
+
+def place_of_shard(world: World, name: str) -> Place:
+    index = decode_shard_index(world.packs.read(world.place_of_whole(SHARDS)))
+    find = partial(shard_rows.find, channel_id=world.key().channel_id, sha256=index.shards[name])
+    stored = world.database.read_now(find)
+    assert stored is not None
+    return Place(stored.pack, stored.start, stored.size, stored.sha256)
+
+
+def test_a_shard_that_was_kept_and_is_damaged_is_listed_no_more(outgrown: World) -> None:
+    damage(outgrown, [place_of_shard(outgrown, "alpha")])
+    outgrown.mark_whole("main")
+    outgrown.publish()
+    assert (listed(outgrown), stale(outgrown)) == ({}, ["alpha"])
+    outgrown.check()
+
+
+def problems(world: World) -> list[tuple[str, str]]:
+    report = world.checker.check(world.key())
+    assert report is not None
+    return [(finding.part, finding.problem) for finding in report.findings]
+
+
+def test_a_check_finds_a_lag_that_the_index_does_not_tell(
+    outgrown: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems(outgrown) == []
+    monkeypatch.setattr(shards, "read_listed", lambda data: Listed(shards.read_index(data)))
+    assert problems(outgrown) == [("shard of alpha", "it lags behind, and the index does not say so")]
+
+
+def test_a_check_finds_a_lag_that_is_over(outgrown: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard, "SHARD_LIMIT", 1 << 20)
+    assert problems(outgrown) == [("shard of alpha", "the index says that it lags behind, but it would fit")]

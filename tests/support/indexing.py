@@ -365,6 +365,7 @@ def forget(world: World) -> None:
     """Have nothing in memory, as after a restart."""
     world.packs.close()
     world.tables.clear()
+    world.engine.shard_indexes.clear()
 
 
 def damage_first_page(packs: Packs, tables: Tables, document: Paged) -> None:
