@@ -174,7 +174,7 @@ class SubdirDocuments:
         }
         self.by_name.shards = dict(hashes)
         data = self._index_of(hashes, stale)
-        if self.index is not None and _says_the_same(self.index, decode_shard_index(data)):
+        if self.index is not None and self.index.says_the_same(decode_shard_index(data)):
             data = (self.channel.folder / self.subdir / SHARDS).read_bytes()
         self.staging.put_bytes(RANK_INDEXES, f"{self.subdir}/{SHARDS}", data)
         return len(data)
@@ -197,8 +197,3 @@ class SubdirDocuments:
         if self.channel.shards:
             sizes[SHARDS] = index_size
         return [Document(name, size) for name, size in sorted(sizes.items())]
-
-
-def _says_the_same(one: ShardIndex, two: ShardIndex) -> bool:
-    """Tell whether two indexes differ in nothing but the time at which they were made."""
-    return one.shards == two.shards and {**one.info, "created_at": ""} == {**two.info, "created_at": ""}

@@ -17,7 +17,7 @@ from channeld.catalog import shards as shard_rows
 from channeld.catalog.shards import StoredShard
 from channeld.catalog.views import ViewKey, ViewRow, rows_of_names, view_rows
 from channeld.formats.relations import ChannelRelations
-from channeld.formats.shard import compress_shard
+from channeld.formats.shard import compress_shard, decode_shard_index
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
@@ -180,7 +180,7 @@ class _Shards:
             self._make(name, shards.by_name(rows)[name])
         self._store(len(self._compressed))
         index = shards.write_index(self._key.subdir, self._index.listed, relations, self._render.now_ms)
-        if self._old is not None and shards.says_the_same(self._old, index):
+        if self._old is not None and decode_shard_index(self._old).says_the_same(decode_shard_index(index)):
             index = self._old
         self._render.put_whole(self._key, SHARDS, index)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import orjson
 
@@ -27,15 +27,22 @@ from channeld.formats.repodata import V3_SECTIONS
 from channeld.indexing import pagetable, tables
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CURRENT, REPODATA
+from channeld.indexing.documents.shards import Listed
 from channeld.indexing.generation import Document, Documents, Paged, Whole
+from channeld.indexing.latest import Latest
 from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place
 from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of
 from channeld.indexing.press import Levels, Press, Slot, settle
-from channeld.indexing.shardindexes import ShardIndexes
 from channeld.indexing.tables import StoredTable, Tables
 
 Item = Page | Draft | Slot
+
+_MOST_NAMES: Final = 60_000  # of shard indexes in memory; a name and its hash take about 230 bytes
+
+
+def _names(listed: Listed) -> int:
+    return len(listed.hashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,8 @@ class Engine:
     levels: Levels = field(default_factory=Levels)
     #: How many pages pressed quickly before are pressed again, well, inside a render that changes their document.
     recompress_pages: int = 8
-    shard_indexes: ShardIndexes = field(default_factory=ShardIndexes)
+    #: What the latest shard indexes list: taking one apart costs more than all else that a change does to shards.
+    shard_indexes: Latest[Place, Listed] = field(default_factory=lambda: Latest(_MOST_NAMES, _names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from channeld.formats.relations import ChannelRelations
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import FileInView
-from channeld.indexing.documents.shards import FileRecord, ShardIndex
+from channeld.indexing.documents.shards import FileRecord, Listed, ShardIndex
 from channeld.indexing.generation import Whole
 from channeld.indexing.pagetable import Place
 from channeld.indexing.render import Render
@@ -40,7 +40,7 @@ def edit_shards(
     key = work.key
     old = render.old(key, SHARDS)
     assert isinstance(old, Whole)
-    index = ShardIndex.edited(render.engine.shard_indexes.get(old.place, render.engine.packs.read))
+    index = ShardIndex.edited(_listed(render, old.place))
     changed: dict[str, list[FileRecord]] = {}
     for file in files.values():
         changed.setdefault(file.row.name, []).append((file.row, file.record))
@@ -58,6 +58,14 @@ def edit_shards(
     if index.listed != index.last:
         data = shards.write_index(key.subdir, index.listed, relations, render.now_ms)
         render.engine.shard_indexes.keep(render.put_whole(key, SHARDS, data).place, index.listed)
+
+
+def _listed(render: Render, place: Place) -> Listed:
+    listed = render.engine.shard_indexes.get(place)
+    if listed is None:
+        listed = shards.read_listed(render.engine.packs.read(place))
+        render.engine.shard_indexes.keep(place, listed)
+    return listed
 
 
 def _editable(

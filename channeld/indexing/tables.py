@@ -8,8 +8,6 @@ makes one run anew (two when a page with such a hash comes or goes), and all oth
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +15,7 @@ from typing import Any, Final
 
 import msgpack
 
+from channeld.indexing.latest import Latest
 from channeld.indexing.packs import Packs, PackWriter
 from channeld.indexing.pagetable import Page, PageTable, Place
 
@@ -150,10 +149,7 @@ class Tables:
 
     def __init__(self, packs: Packs, most_pages: int = _MOST_PAGES) -> None:
         self._packs = packs
-        self._most = most_pages
-        self._kept: OrderedDict[Place, StoredTable] = OrderedDict()
-        self._pages = 0
-        self._lock = threading.Lock()
+        self._latest: Latest[Place, StoredTable] = Latest(most_pages, _weight)
 
     def get(self, place: Place) -> PageTable:
         """Return the table at a place.
@@ -165,37 +161,23 @@ class Tables:
 
     def stored(self, place: Place) -> StoredTable:
         """Return the table at a place, with where its runs are; raises ``PieceDamaged``."""
-        with self._lock:
-            stored = self._kept.get(place)
-            if stored is not None:
-                self._kept.move_to_end(place)
-                return stored
-        stored = load(self._packs.read, place)
-        self.keep(place, stored)
+        stored = self._latest.get(place)
+        if stored is None:
+            stored = load(self._packs.read, place)
+            self.keep(place, stored)
         return stored
 
     def keep(self, place: Place, stored: StoredTable) -> None:
         """Remember a table that was just written."""
-        with self._lock:
-            if place in self._kept:
-                return
-            self._kept[place] = stored
-            self._pages += _weight(stored)
-            while self._pages > self._most and len(self._kept) > 1:
-                self._pages -= _weight(self._kept.popitem(last=False)[1])
+        self._latest.keep(place, stored)
 
     def forget(self, place: Place) -> None:
         """Drop a table from memory."""
-        with self._lock:
-            stored = self._kept.pop(place, None)
-            if stored is not None:
-                self._pages -= _weight(stored)
+        self._latest.forget(place)
 
     def clear(self) -> None:
         """Drop all tables from memory."""
-        with self._lock:
-            self._kept.clear()
-            self._pages = 0
+        self._latest.clear()
 
 
 def _weight(stored: StoredTable) -> int:

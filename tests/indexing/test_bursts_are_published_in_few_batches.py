@@ -12,12 +12,11 @@ from channeld.indexing.press import Levels
 from channeld.indexing.publisher import CALM_AFTER, LARGE_BATCH, Publication
 from channeld.indexing.service import IndexerService, breath
 from tests.support.indexing import World, package
+from tests.support.waiting import until
 
 
 async def published(world: World, count: int) -> None:
-    async with asyncio.timeout(20):
-        while world.generation() is None or len(world.names()) < count:  # noqa: ASYNC110 - on other threads
-            await asyncio.sleep(0.01)
+    await until(lambda: world.generation() is not None and len(world.names()) >= count)
 
 
 def upload(world: World, first: int, count: int) -> None:
@@ -118,9 +117,7 @@ async def test_a_channel_that_rests_keeps_no_other_waiting(new_world: Callable[.
         world.upload(package("late"))
         world.upload(package("alpha"), channel="other")
         service.wake()
-        async with asyncio.timeout(5):
-            while world.publications[-1].channel != "other":  # noqa: ASYNC110 - on another thread
-                await asyncio.sleep(0.01)
+        await until(lambda: world.publications[-1].channel == "other")
         assert len(world.names()) == LARGE_BATCH
     finally:
         await service.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from channeld.indexing.render import Rendered
 from channeld.indexing.service import IndexerService
 from channeld.indexing.stopping import Stopped
 from tests.support.indexing import SHARDS, World, damage, forget, package
+from tests.support.waiting import until
 
 CURRENT = "current_repodata.json"
 NAMES = [f"package{number:02d}" for number in range(12)]
@@ -259,9 +259,7 @@ async def test_the_service_draws_when_it_is_idle(new_world: Callable[..., World]
     service = IndexerService(world.publisher, refresher=refresher(world), poll_seconds=0.01)
     service.start()
     try:
-        async with asyncio.timeout(20):
-            while CURRENT not in world.raw():  # noqa: ASYNC110 - what it waits for happens on other threads
-                await asyncio.sleep(0.01)
+        await until(lambda: CURRENT in world.raw())
     finally:
         await service.stop()
     assert world.seen().documents[CURRENT] == expected(world)

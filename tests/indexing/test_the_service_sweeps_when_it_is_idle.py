@@ -15,6 +15,7 @@ from channeld.indexing.packs import PackName
 from channeld.indexing.service import IndexerService
 from channeld.indexing.sweeping import Retention
 from tests.support.indexing import World, package
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -37,12 +38,6 @@ def orphan(world: World) -> Path:
 
 def is_gone(path: Path) -> bool:
     return not path.exists()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens on other threads
-            await asyncio.sleep(0.01)
 
 
 async def test_it_sweeps_again_and_again(world: World) -> None:

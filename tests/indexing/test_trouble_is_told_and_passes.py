@@ -20,6 +20,7 @@ from channeld.indexing.publisher import ChannelStuck
 from channeld.indexing.service import IndexerService
 from tests.support.faults import FillingDisk
 from tests.support.indexing import World, messages, package
+from tests.support.waiting import until
 
 
 @asynccontextmanager
@@ -30,12 +31,6 @@ async def running(world: World, **options: Any) -> AsyncIterator[IndexerService]
         yield service
     finally:
         await service.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens on other threads
-            await asyncio.sleep(0.01)
 
 
 def told(world: World) -> str:

@@ -68,15 +68,21 @@ def child(folder: Path, seed: int, steps: int) -> None:
         publish_for_ever(world, seed)
 
 
+def tell(line: str) -> None:
+    """Write a line to the process that reads ours."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     for seed, line in enumerate(sys.stdin):
         process = os.fork()
         if process == 0:
             child(folder, seed, int(line))
-        print(process, flush=True)  # noqa: T201 - this is how it is told
+        tell(str(process))
         os.waitpid(process, 0)
-        print("gone", flush=True)  # noqa: T201
+        tell("gone")
 
 
 if __name__ == "__main__":

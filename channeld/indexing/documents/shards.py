@@ -100,11 +100,8 @@ class ShardIndex:
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
         """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
-        try:
-            return self.put(name, shard(files, lists_removed=lists_removed))
-        except ShardTooLarge as error:
-            self._keep(name, error)
-            return None
+        packed = self.pack(name, files, lists_removed=lists_removed)
+        return self.put(name, compress_shard(packed)) if packed is not None else None
 
     def edit(
         self, name: str, data: bytes, files: Collection[FileRecord], *, lists_removed: bool
@@ -180,9 +177,3 @@ def write_index(subdir: str, listed: Listed, relations: ChannelRelations, now_ms
         created_at=created_at.replace("+00:00", "Z"),
         extra=extra,
     )
-
-
-def says_the_same(data: bytes, other: bytes) -> bool:
-    """Tell whether two indexes differ in nothing but the time at which they were made."""
-    one, two = decode_shard_index(data), decode_shard_index(other)
-    return one.shards == two.shards and {**one.info, "created_at": ""} == {**two.info, "created_at": ""}
