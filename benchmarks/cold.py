@@ -25,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import MIB, Finished, Spread, machine, parser, run, say
+from benchmarks.measure import MIB, Finished, Spread, machine, parser, positive, run, say
 from benchmarks.packagefolder import PACKAGE_SIZE, make_folder, package, records
 
 ROUNDS: Final = 3
@@ -100,7 +100,7 @@ def main() -> None:
     """Measure; the last line has the ratios."""
     arguments = parser(__doc__)
     arguments.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
-    arguments.add_argument("--packages", type=int, help="how many; 10,000 by default")
+    arguments.add_argument("--packages", type=positive, help="how many; 10,000 by default")
     arguments.add_argument("--without", action="append", default=[], help="leave somebody out, by name")
     options = arguments.parse_args()
     if options.floor:

@@ -143,6 +143,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
+def positive(text: str) -> int:
+    """Read a number of an argument; raises ``ArgumentTypeError`` for less than one."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return number
+
+
 def say(text: str = "") -> None:
     """Print a line at once."""
     print(text, flush=True)

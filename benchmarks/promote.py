@@ -26,7 +26,7 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection
 
-from benchmarks.measure import Spread, cpu_seconds, machine, parser, say
+from benchmarks.measure import Spread, cpu_seconds, machine, parser, positive, say
 from benchmarks.packagefolder import package
 from benchmarks.servers import CHANNEL, Server, channeld, make_token, open_folder
 from benchmarks.synthesis import SUBDIR, data_folder, fill, packages
@@ -92,8 +92,8 @@ class Round:
 def main() -> None:
     """Measure; the last line has the rates and the ratio of the 304s."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help="in production beforehand; 50,000 by default")
-    arguments.add_argument("--at-once", type=int, default=AT_ONCE, help="requests; 16 by default")
+    arguments.add_argument("--records", type=positive, help="in production beforehand; 50,000 by default")
+    arguments.add_argument("--at-once", type=positive, default=AT_ONCE, help="requests; 16 by default")
     options = arguments.parse_args()
     records = options.records or (5_000 if options.small else 50_000)
     requests = {1: 32, 10: 8, 100: 2} if options.small else {1: 160, 10: 32, 100: 8}

@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks import onebyone, publishing, rattlerindex, sustained
 from benchmarks.kinds import Kind, of_different_names, plan
-from benchmarks.measure import MIB, machine, parser, say, seconds
+from benchmarks.measure import MIB, machine, parser, positive, say, seconds
 from benchmarks.onebyone import Watched
 from benchmarks.publishing import Published
 from benchmarks.rattlerindex import Indexed
@@ -51,7 +51,7 @@ class Measured:
 def main() -> None:
     """Measure at both sizes; the last line has the milliseconds and the ratios."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help=f"of the larger subdir; {_LARGE:,} by default")
+    arguments.add_argument("--records", type=positive, help=f"of the larger subdir; {_LARGE:,} by default")
     arguments.add_argument("--rattler", action="store_true", help="run rattler-index however long it takes")
     options = arguments.parse_args()
     data_folder()

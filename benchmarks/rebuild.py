@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import MIB, Spread, forget_peak, machine, parser, peak_bytes, say, seconds
+from benchmarks.measure import MIB, Spread, forget_peak, machine, parser, peak_bytes, positive, say, seconds
 from benchmarks.rattlerindex import Indexed, one_more
 from benchmarks.servers import CHANNEL, open_folder
 from benchmarks.synthesis import SUBDIR, data_folder, fill_apart
@@ -40,8 +40,8 @@ class Rendering:
 def main() -> None:
     """Measure; the last line has seconds, memory and the ratios."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help="how many; 1,000,000 by default")
-    arguments.add_argument("--rounds", type=int, default=3, help="3 by default")
+    arguments.add_argument("--records", type=positive, help="how many; 1,000,000 by default")
+    arguments.add_argument("--rounds", type=positive, default=3, help="3 by default")
     options = arguments.parse_args()
     data_folder()
     say(machine())

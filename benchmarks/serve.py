@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import quetz
-from benchmarks.measure import MIB, Spread, cpu_seconds, machine, parser, say, seconds
+from benchmarks.measure import MIB, Spread, cpu_seconds, machine, parser, positive, say, seconds
 from benchmarks.packagefolder import package
 from benchmarks.servers import (
     CHANNEL,
@@ -73,7 +73,7 @@ class Rates:
 def main() -> None:
     """Measure, and print the ratios to bare aiohttp on the last line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help="records of the channel; 500,000 by default")
+    arguments.add_argument("--records", type=positive, help="records of the channel; 500,000 by default")
     arguments.add_argument("--quetz", type=Path, metavar="FOLDER", help="run quetz-server too")
     options = arguments.parse_args()
     if shutil.which("wrk") is None:

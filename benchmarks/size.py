@@ -25,7 +25,7 @@ from typing import Any, Final, Self
 import orjson
 
 from benchmarks import rattlerindex, results
-from benchmarks.measure import MIB, machine, parser, say, seconds
+from benchmarks.measure import MIB, machine, parser, positive, say, seconds
 from benchmarks.results import Subject
 from benchmarks.synthesis import NOW_MS, SUBDIR, data_folder, packages
 from channeld.formats.layout import SEPARATOR, canonical_json, entry
@@ -57,7 +57,7 @@ class Pages:
 def main() -> None:
     """Measure, and print the two ratios on the last line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--records", type=int, help="how many; 32,000 and 500,000 by default")
+    arguments.add_argument("--records", type=positive, help="how many; 32,000 and 500,000 by default")
     arguments.add_argument("--rattler", action="store_true", help="run rattler-index however long it takes")
     arguments.add_argument(
         "--experiments", action="store_true", help="other pages and levels of ours as well"

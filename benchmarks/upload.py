@@ -34,6 +34,7 @@ from benchmarks.measure import (
     machine,
     parser,
     peak_bytes,
+    positive,
     resident_bytes,
     say,
     seconds,
@@ -79,10 +80,10 @@ class Sent:
 def main() -> None:
     """Measure, and print the ratios on the last line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--packages", type=int, help="small packages; 3,000 by default")
-    arguments.add_argument("--large", type=int, help="bytes of the large package; 10^9 by default")
+    arguments.add_argument("--packages", type=positive, help="small packages; 3,000 by default")
+    arguments.add_argument("--large", type=positive, help="bytes of the large package; 10^9 by default")
     arguments.add_argument("--quetz", type=Path, metavar="FOLDER", help="upload to quetz-server too")
-    arguments.add_argument("--rounds", type=int, default=3, help="of the large package; 3 by default")
+    arguments.add_argument("--rounds", type=positive, default=3, help="of the large package; 3 by default")
     options = arguments.parse_args()
     count = options.packages or (400 if options.small else 3_000)
     size = options.large or (10**8 if options.small else 10**9)
