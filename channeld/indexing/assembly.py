@@ -11,18 +11,22 @@ a folder that is named for that start. A process that is killed leaves whole fra
 from __future__ import annotations
 
 import errno
+import hashlib
+import logging
 import os
 import secrets
 import shutil
 import threading
 from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate, repeat
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, ClassVar, Final
 
 from channeld.blobs.durable import Disk, disk_errors
 from channeld.blobs.durable import sweep as sweep_temporary
-from channeld.formats.zstdframe import END, RESET_WITH_COMMA, Splice
+from channeld.errors import Unavailable
+from channeld.formats.zstdframe import END, RESET_WITH_COMMA, CorruptPage, Splice, check_frame
 from channeld.indexing.generation import Documents, Paged
 from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import (
@@ -34,12 +38,27 @@ from channeld.indexing.pagetable import (
 from channeld.indexing.press import load_page
 from channeld.indexing.tables import Tables
 
+log = logging.getLogger(__name__)
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _NOT_HERE: Final = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 _COPIED_AT_ONCE: Final = 8 * 1024 * 1024
 
 #: Compressed hash of a page → where it starts in a frame, and the bytes between the page before and it.
 Known = dict[bytes, tuple[int, bytes]]
+
+
+@dataclass(eq=False)
+class FrameWrong(Unavailable):
+    """A frame that was just put together is not what its pages give."""
+
+    path: str
+    problem: str
+
+    advice: ClassVar[str] = "It was thrown away. Please report it; `channeld fsck` tells more."
+
+    def sentence(self) -> str:
+        return f"The frame {self.path} is wrong: {self.problem.rstrip('.')}."
 
 
 def start_of_machine() -> str:
@@ -74,6 +93,7 @@ class Assembly:
         Raises:
             PieceDamaged: a page is not there as it was written.
             DiskFull, DiskUnavailable: the file could not be written.
+            FrameWrong: with the log at debug, where it is looked at: it is not what its pages give.
         """
         path = self.path(document)
         if _size(path) == document.zst_size:
@@ -85,6 +105,8 @@ class Assembly:
             try:
                 with self._disk.create(temporary) as target:
                     self._write(target, document, table, previous)
+                if log.isEnabledFor(logging.DEBUG):
+                    _check(temporary, document, table)
                 self._disk.rename(temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
@@ -174,6 +196,32 @@ class Assembly:
             total -= size
             count += 1
         return count
+
+
+def _check(path: Path, document: Paged, table: PageTable) -> None:
+    problem = check_assembled(path.read_bytes(), document, table)
+    if problem:
+        raise FrameWrong(f"{document.zst_digest}.zst", problem)
+
+
+def check_assembled(frame: bytes, document: Paged, table: PageTable) -> str:
+    """Compare an assembled frame with the pieces it is made of; returns what is wrong, "" for nothing."""
+    try:
+        check_frame(frame, document.raw_size)
+    except CorruptPage as error:
+        return str(error)
+    position = len(header(document.raw_size))
+    for piece in table.pieces():
+        if isinstance(piece, Page):
+            end = position + piece.place.size
+            same = hashlib.sha256(frame[position:end]).digest() == piece.place.sha256
+        else:
+            end = position + len(piece.encoded)
+            same = frame[position:end] == piece.encoded
+        if not same:
+            return f"it differs from its pages at byte {position}"
+        position = end
+    return "" if frame[position:] == END else f"it does not end at byte {position}"
 
 
 def _size(path: Path) -> int:

@@ -24,16 +24,15 @@ from channeld.catalog import repairing, viewlist, views
 from channeld.catalog import shards as shard_rows
 from channeld.catalog.database import Database
 from channeld.catalog.views import ViewKey
-from channeld.formats.zstdframe import END, CorruptPage, check_frame
 from channeld.indexing import generation
-from channeld.indexing.assembly import Assembly
+from channeld.indexing.assembly import Assembly, check_assembled
 from channeld.indexing.comparing import Finding, compare_channeldata, compare_shards, compare_view
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import CHANNELDATA, SHARDS
 from channeld.indexing.documents.shards import Listed
 from channeld.indexing.generation import Document, Documents, Paged, Whole
 from channeld.indexing.packs import Packs, PieceDamaged
-from channeld.indexing.pagetable import Page, PageTable, Place, header, measure
+from channeld.indexing.pagetable import Page, PageTable, Place, measure
 from channeld.indexing.press import load_page
 from channeld.indexing.tables import load
 
@@ -182,23 +181,3 @@ class _Check:
             return self._packs.read(Place(stored.pack, stored.start, stored.size, sha256))
         except PieceDamaged:
             return None
-
-
-def check_assembled(frame: bytes, document: Paged, table: PageTable) -> str:
-    """Compare an assembled frame with the pieces it is made of; returns what is wrong, "" for nothing."""
-    try:
-        check_frame(frame, document.raw_size)
-    except CorruptPage as error:
-        return str(error)
-    position = len(header(document.raw_size))
-    for piece in table.pieces():
-        if isinstance(piece, Page):
-            end = position + piece.place.size
-            same = hashlib.sha256(frame[position:end]).digest() == piece.place.sha256
-        else:
-            end = position + len(piece.encoded)
-            same = frame[position:end] == piece.encoded
-        if not same:
-            return f"it differs from its pages at byte {position}"
-        position = end
-    return "" if frame[position:] == END else f"it does not end at byte {position}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +18,14 @@ from hypothesis import strategies as st
 from channeld.blobs.durable import Disk
 from channeld.formats.zstdframe import check_frame
 from channeld.indexing import tables
-from channeld.indexing.assembly import Assembly, plain
+from channeld.indexing.assembly import Assembly, FrameWrong, plain
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import PackName, Packs, PieceDamaged
 from channeld.indexing.pagetable import PageTable, Place, measure
 from channeld.indexing.paging import Draft, Edits, PageSize, edit
 from channeld.indexing.press import Press, settle
 from channeld.indexing.tables import Tables
-from tests.support.indexing import QuickDisk, damage_first_page
+from tests.support.indexing import QuickDisk, damage_first_page, flip_bit
 from tests.support.pagemodel import CHANGES, entries_of
 
 SIZE = PageSize(4, 400)
@@ -256,3 +257,24 @@ def test_frames_that_were_made_before_the_machine_started_are_not_trusted(
     assert not new.path(document).exists()
     new.sweep(set(), 0, before=2**40)
     assert [path.name for path in new.root.iterdir()] == ["later"]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_with_the_log_at_debug_a_frame_is_compared_with_its_pages(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture, *, damaged: bool
+) -> None:
+    caplog.set_level(logging.DEBUG, "channeld.indexing.assembly")
+    assembly = workshop.assembly("frames")
+    entries: dict[str, str | None] = {f"key{number:03}": "x" * 50 for number in range(40)}
+    first = workshop.document({"one": entries}, (b"{", b"", b"}"))
+    frame = assembly.ensure(first)
+    if damaged:
+        flip_bit(frame, first.zst_size // 2)
+    second = workshop.document({"one": {"key000": "y"}}, (b"{", b"", b"}"))
+    if damaged:
+        with pytest.raises(FrameWrong, match=r"differs from its pages|The blocks|block"):
+            assembly.ensure(second, first)
+        assert not assembly.path(second).exists()
+    else:
+        assert assembly.ensure(second, first) == assembly.path(second)
+    assert not list(assembly.folder.glob("*.tmp"))
