@@ -14,7 +14,7 @@ from functools import partial, wraps
 from typing import Any, Final
 
 from benchmarks.kinds import Kind, Plan
-from benchmarks.measure import MIB, Spread, forget_peak, peak_bytes, say, seconds, written_bytes
+from benchmarks.measure import MIB, Spread, forget_peak, peak_bytes, say, written_bytes
 from benchmarks.servers import CHANNEL
 from benchmarks.synthesis import SUBDIR, Package
 from channeld.catalog import files, relabelling
@@ -79,9 +79,10 @@ def _measure_one(instance: Instance, package: Package, published: Published) -> 
     time.sleep(publisher.CALM_AFTER)
     _CHANGE[published.kind](instance, package)
     before = written_bytes(os.getpid())
-    with _timed(STEPS) as spent:
-        took, publications = seconds(instance.publisher.publish_all)
-    published.totals.append(took)
+    with _timed(STEPS) as spent, _flips() as flips:
+        started = time.perf_counter()
+        publications = instance.publisher.publish_all()
+    published.totals.append(flips[-1] - started)
     published.pack_bytes.append(sum(one.bytes_written for one in publications))
     published.written_bytes.append(written_bytes(os.getpid()) - before)
     for name in STEPS:
@@ -166,6 +167,23 @@ def _timed(steps: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
     finally:
         for name, (owner, attribute) in steps.items():
             setattr(owner, attribute, before[name])
+
+
+@contextmanager
+def _flips() -> Iterator[list[float]]:
+    """Gather when generations went live. What is cleared away after that keeps nobody waiting."""
+    gathered: list[float] = []
+    flip = publisher.Publisher._flip
+
+    def timed(self: publisher.Publisher, *args: Any) -> None:
+        flip(self, *args)
+        gathered.append(time.perf_counter())
+
+    publisher.Publisher._flip = timed  # type: ignore[assignment,method-assign]
+    try:
+        yield gathered
+    finally:
+        publisher.Publisher._flip = flip  # type: ignore[method-assign]
 
 
 def report(published: Published, records: int) -> None:

@@ -203,4 +203,4 @@ def load_page(packs: Packs, page: Page) -> bytes:
 
 def settle(items: Iterable[Page | Slot]) -> tuple[Page, ...]:
     """Return the pages behind the slots, after the press was flushed."""
-    return tuple(item.page if isinstance(item, Slot) else item for item in items)
+    return tuple([item.page if isinstance(item, Slot) else item for item in items])

@@ -207,7 +207,9 @@ class Publisher:
             return None
         self._assemble(rendered)
         self._flip(lease, work, rendered, before)
-        return self._publication(work, rendered, render, started)
+        publication = self._publication(work, rendered, render, started)
+        self._drop_frames(rendered)
+        return publication
 
     def _is_one_of_many(self, work: DirtyWork, now: float) -> bool:
         ended = self._ended.get(work.channel_id)
@@ -250,6 +252,9 @@ class Publisher:
         except FlipRefused:
             self.leadership.lost()
             raise
+
+    def _drop_frames(self, rendered: Sequence[Rendered]) -> None:
+        """Drop the frames that nobody needs any more. Large files take time to go: the generation is live before."""
         for one in rendered:
             if one.changed:
                 self.assembly.published(one.key, one.documents, one.before)

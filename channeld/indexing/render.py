@@ -114,6 +114,10 @@ class _Unsettled:
         for items in self.sections.values():
             yield from items
 
+    def drafts(self) -> Iterator[Draft]:
+        for items in self.sections.values():
+            yield from [item for item in items if isinstance(item, Draft)]
+
 
 class Render:
     """One publication in the making; see the module's text."""
@@ -232,7 +236,7 @@ class Render:
             DiskFull, DiskUnavailable: the pack could not be written.
         """
         self._edits.forget()  # a page's entries are held no longer than until it is pressed
-        drafts = {id(item) for one in self._unsettled for item in one.items() if isinstance(item, Draft)}
+        drafts = {id(draft) for one in self._unsettled for draft in one.drafts()}
         level = self.engine.levels.for_pages(self._count(len(drafts)))
         again = self._choose_again(level, len(drafts))
         for one in self._unsettled:
@@ -260,17 +264,17 @@ class Render:
     def _hand_in(
         self, items: Iterable[Item], section: str, level: int, again: frozenset[bytes]
     ) -> list[Page | Slot]:
-        handed: list[Page | Slot] = []
-        for item in items:
-            if isinstance(item, Draft):
-                handed.append(
-                    self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
-                )
-            elif again and isinstance(item, Page) and item.raw_sha256 in again:
-                handed.append(self.press.again(item, level))
-            else:
-                handed.append(item)
-        return handed
+        return [
+            item
+            if (isinstance(item, Page) and item.raw_sha256 not in again) or isinstance(item, Slot)
+            else self._press(item, section, level)
+            for item in items
+        ]
+
+    def _press(self, item: Draft | Page, section: str, level: int) -> Slot:
+        if isinstance(item, Page):
+            return self.press.again(item, level)
+        return self.press.put(item, level, times_of(item) if section in V3_SECTIONS else (0, 0))
 
     def _choose_again(self, level: int, drafts: int) -> frozenset[bytes]:
         """Choose pages that were pressed quickly before, by the hash of their text, as far as there is time.

@@ -55,9 +55,10 @@ def edit_shards(
             data = index.replace(name, whole.get(name, []), lists_removed=key.lists_removed)
         if data is not None and index.is_new(name):
             render.put_shard(key, data)
-    if index.listed != index.last:
-        data = shards.write_index(key.subdir, index.listed, relations, render.now_ms)
-        render.engine.shard_indexes.keep(render.put_whole(key, SHARDS, data).place, index.listed)
+    listed = index.listed
+    if listed != index.last:
+        data = shards.write_index(key.subdir, listed, relations, render.now_ms)
+        render.engine.shard_indexes.keep(render.put_whole(key, SHARDS, data).place, listed)
 
 
 def _listed(render: Render, place: Place) -> Listed:

@@ -101,13 +101,12 @@ def _read_root(read: Read, place: Place) -> tuple[list[str], list[bytes], list[l
 
 
 def _runs(section: Sequence[Page]) -> Iterator[Sequence[Page]]:
+    ends = [index for index, page in enumerate(section, start=1) if page.place.sha256[0] < _ENDS_RUN]
     start = 0
-    for index, page in enumerate(section, start=1):
-        if page.place.sha256[0] < _ENDS_RUN or index - start == _LONGEST_RUN:
-            yield section[start:index]
-            start = index
-    if start < len(section):
-        yield section[start:]
+    for end in (*ends, len(section)):
+        for begin in range(start, end, _LONGEST_RUN):
+            yield section[begin : min(begin + _LONGEST_RUN, end)]
+        start = end
 
 
 def _encode_run(pages: Sequence[Page]) -> bytes:

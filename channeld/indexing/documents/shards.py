@@ -27,6 +27,7 @@ from channeld.formats.shard import (
     decode_shard_index,
     edit_shard,
     encode_shard_index,
+    in_order,
     pack_shard,
     shard_digest,
 )
@@ -95,8 +96,8 @@ class ShardIndex:
 
     @property
     def listed(self) -> Listed:
-        """What is listed now."""
-        return Listed(self.hashes, frozenset(self.stale))
+        """What is listed now, in the order of the names."""
+        return Listed(in_order(self.hashes), frozenset(self.stale))
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
         """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
