@@ -23,6 +23,7 @@ from benchmarks.servers import CHANNEL, open_folder
 from benchmarks.synthesis import SUBDIR, data_folder, fill_apart
 from channeld.catalog import viewlist
 from channeld.instance import Instance
+from channeld.web.process import prepare_process, settle_process
 
 #: Records of which there is a result of rattler-index.
 _BESIDE: Final = 500_000
@@ -44,6 +45,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=positive, default=3, help="3 by default")
     options = arguments.parse_args()
     data_folder()
+    prepare_process()  # as a server's process is
+    settle_process()
     say(machine())
     count = options.records or (20_000 if options.small else 1_000_000)
     first, again = [], []

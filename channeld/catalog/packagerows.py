@@ -79,8 +79,8 @@ def details(connection: Connection, artifact_ids: Iterable[int]) -> Iterator[tup
             .join(t.channel_facts, t.channel_facts.c.artifact_id == t.artifacts.c.id)
             .where(t.artifacts.c.id.in_(ids[start : start + _CHUNK]))
         )
-        for row in connection.execute(query):
-            yield row.id, PackageDetails(row.record, row.run_exports, row.facts)
+        for artifact_id, *said in connection.execute(query).all():
+            yield artifact_id, PackageDetails(*said)
 
 
 def names(connection: Connection, key: ViewKey, after: str, limit: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Views and their generations: what is dirty, what a view shows, and the flip that publishes.
 
 ``(channel, label, subdir)`` is a view; subdir "" is the view of the label's channel-level documents. A render reads
-one snapshot: ``dirty_work`` and ``view_rows`` on the same connection. ``flip`` then moves the pointers of all views of
+one snapshot: ``dirty_work`` and ``viewrows`` on the same connection. ``flip`` then moves the pointers of all views of
 the work in one transaction and deletes exactly the dirty rows that the snapshot had: what came in meanwhile stays.
 Both take rows in one order (lease, channel, labels, views), so that no two transactions wait for each other.
 """
@@ -9,9 +9,9 @@ Both take rows in one order (lease, channel, labels, views), so that no two tran
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -24,7 +24,7 @@ from channeld.catalog.shards import NewShard
 from channeld.errors import Unavailable
 
 _CHUNK = 500  # names in one IN list, below every database's limit of parameters
-_ROWS_AT_ONCE = 2000  # rows of a whole view that are held in memory together
+_ROWS_AT_ONCE = 2000  # dirty rows that are fetched together
 
 #: Changed files of a view from which it is derived anew: that streams, and single changes are all held in memory.
 MOST_CHANGED = 20_000
@@ -68,23 +68,6 @@ class DirtyWork:
     dirty_ids: tuple[int, ...]
     since_ms: int
     views: tuple[ViewWork, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewRow:
-    """What one file name is in a view."""
-
-    filename: str
-    name: str
-    section: str
-    record: bytes
-    run_exports: bytes
-    indexed_ms: int
-    artifact_id: int
-    #: In repodata.json.
-    shown: bool
-    #: In repodata_from_packages.json: shown, or hidden by nothing but the label ``broken``.
-    labelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,76 +155,6 @@ _DIRTY = sa.select(
     t.dirty.c.since_ms,
     t.labels.c.name,
 ).join(t.labels, t.labels.c.id == t.dirty.c.label_id)
-
-_ROWS = (
-    sa.select(
-        t.file_labels.c.filename,
-        t.file_labels.c.active,
-        t.file_labels.c.indexed_ms,
-        t.files.c.name,
-        t.files.c.broken,
-        t.files.c.deleted_ms,
-        t.files.c.artifact_id,
-        t.artifacts.c.section,
-        t.artifacts.c.record,
-        t.artifacts.c.run_exports,
-    )
-    .join(t.files, t.files.c.id == t.file_labels.c.file_id)
-    .join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
-    # Of several candidates the newest that carries the label and is not broken is the one that is shown: it comes
-    # last. The same rule finds the bytes for a download (``selection.newest``).
-    .order_by(t.file_labels.c.filename, t.file_labels.c.active, ~t.files.c.broken, t.file_labels.c.file_id)
-)
-
-
-def view_rows(
-    connection: Connection, key: ViewKey, filenames: frozenset[str] | None = None
-) -> Iterator[ViewRow]:
-    """Yield what the view knows of each file name, sorted; of the given names, or of all (streamed)."""
-    base = _ROWS.where(t.file_labels.c.label_id == key.label_id, t.file_labels.c.subdir == key.subdir)
-    if filenames is None:
-        # of the statement, not of the connection: those would hold for everything else that the snapshot is asked
-        yield from _fold(key, connection.execute(base.execution_options(yield_per=_ROWS_AT_ONCE)))
-        return
-    ordered = sorted(filenames)
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
-        yield from _fold(key, connection.execute(base.where(t.file_labels.c.filename.in_(chunk))))
-
-
-def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -> Iterator[ViewRow]:
-    """Yield what the view knows of the files of some packages, sorted by file name in each chunk of names."""
-    ordered = sorted(names)
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
-        query = _ROWS.where(
-            t.files.c.channel_id == key.channel_id,
-            t.files.c.name.in_(chunk),
-            t.files.c.subdir == key.subdir,
-            t.file_labels.c.label_id == key.label_id,
-        )
-        yield from _fold(key, connection.execute(query))
-
-
-def _fold(key: ViewKey, rows: sa.CursorResult[Any]) -> Iterator[ViewRow]:
-    """Keep the last row of each file name."""
-    last: sa.Row[Any] | None = None
-    for some in rows.partitions(_ROWS_AT_ONCE):
-        for row in some:
-            if last is not None and last[0] != row[0]:
-                yield _view_row(key, last)
-            last = row
-    if last is not None:
-        yield _view_row(key, last)
-
-
-def _view_row(key: ViewKey, row: Any) -> ViewRow:
-    # by position: half a million rows come through here when a view is made anew
-    filename, active, indexed_ms, name, broken, deleted_ms, artifact_id, section, record, run_exports = row
-    labelled = bool(active) and deleted_ms is None
-    shown = labelled and (not broken or key.shows_broken)
-    return ViewRow(filename, name, section, record, run_exports, indexed_ms, artifact_id, shown, labelled)
-
 
 _CURRENT = Prepared(
     sa.select(t.generations)

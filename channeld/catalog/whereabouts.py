@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import labels, views
+from channeld.catalog import labels, viewrows, views
 from channeld.catalog import tables as t
 from channeld.catalog.channels import Channel
 from channeld.catalog.labels import Label
@@ -44,7 +44,7 @@ def places_of(connection: Connection, channel: Channel, file: StoredFile) -> lis
 
 def _place(connection: Connection, channel: Channel, label: Label, file: StoredFile) -> Place:
     key = ViewKey(channel.id, label.id, file.subdir, channel.name, label.name)
-    (row,) = views.view_rows(connection, key, frozenset({file.filename}))
+    (row,) = viewrows.view_rows(connection, key, frozenset({file.filename}))
     current = views.current(connection, label.id, file.subdir)
     pending = _is_pending(connection, label, file)
     shown = row.shown and row.artifact_id == file.artifact_id

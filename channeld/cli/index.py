@@ -12,7 +12,6 @@ import click
 if TYPE_CHECKING:
     from channeld.cold.progress import Progress
     from channeld.cold.report import Report
-    from channeld.cold.workers import Workers
 
 #: Ctrl-C, as shells report it.
 INTERRUPTED = 130
@@ -70,9 +69,9 @@ def index(
 
     The exit status is 1 if a package was refused; the others are indexed all the same.
     """
-    workers = _workers(folder, processes or cores())
     from channeld.clock import SystemClock
     from channeld.cold.index import IndexOptions, index_folder
+    from channeld.cold.workers import Workers
     from channeld.formats.names import Naming
 
     options = IndexOptions(
@@ -81,6 +80,7 @@ def index(
         naming=Naming.STRICT if strict else Naming.LEGACY,
         shards=shards,
     )
+    workers = Workers(processes or cores())
     clock = SystemClock()
     begun = clock.monotonic()
     try:
@@ -99,17 +99,6 @@ def index(
     for name in sorted(report.replaced):
         click.echo(f"Warning: {name} has other bytes than before; the new ones are indexed.", err=True)
     finish(report)
-
-
-def _workers(folder: Path, processes: int) -> Workers:
-    """Start processes before anything else: on a first run they load what reads packages while this one lists them."""
-    from channeld.cold import READ, STATE
-    from channeld.cold.workers import Workers
-
-    workers = Workers(processes)
-    if not (folder / STATE).exists():
-        workers.prepare(READ)
-    return workers
 
 
 def cores() -> int:

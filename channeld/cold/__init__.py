@@ -6,5 +6,7 @@ from typing import Final
 
 #: Below a channel's folder: what ``channeld index`` remembers of it.
 STATE: Final = ".channeld"
-#: The function that reads packages for ``channeld index``; only worker processes load it.
+#: What ``channeld index`` calls without loading it itself: the function that reads packages, in worker processes, and
+#: the class that has all documents drawn.
 READ: Final = "channeld.cold.indexing:read_packages"
+DOCUMENTS: Final = "channeld.cold.documents:FolderDocuments"

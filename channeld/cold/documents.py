@@ -19,12 +19,13 @@ import orjson
 
 from channeld.blobs.durable import disk_errors
 from channeld.cold import channeldata, drawn, webpages
+from channeld.cold.channel import Channel
 from channeld.cold.drawn import Subdir
 from channeld.cold.scan import ChannelFolder
 from channeld.cold.shardfolder import FOLDER
 from channeld.cold.staging import Staging, Written, sweep
 from channeld.cold.state import transaction
-from channeld.cold.subdirdocuments import RANK_CHANNEL, Channel, SubdirDocuments
+from channeld.cold.subdirdocuments import RANK_CHANNEL, SubdirDocuments
 from channeld.cold.workers import Call, Workers
 from channeld.formats.channeldata import channeldata_layout
 from channeld.formats.rss import rss

@@ -55,6 +55,7 @@ class Importer:
 
     def __init__(self, processes: int) -> None:
         self._workers = Workers(processes)
+        self._workers.start()
 
     def close(self) -> None:
         """End the worker processes."""

@@ -13,24 +13,25 @@ there:
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 from channeld import __version__
 from channeld.blobs.durable import disk_errors
 from channeld.clock import Clock
-from channeld.cold import STATE, ledger, state
-from channeld.cold.documents import FolderDocuments
-from channeld.cold.ledger import Rules
+from channeld.cold import DOCUMENTS, READ, STATE, ledger, state
+from channeld.cold.channel import Channel
+from channeld.cold.ledger import Changes, Ledger, Rules
 from channeld.cold.progress import Progress
 from channeld.cold.rejections import FolderBusy
 from channeld.cold.report import Refused, Report
 from channeld.cold.scan import scan
-from channeld.cold.subdirdocuments import Channel
 from channeld.cold.updating import Update
-from channeld.cold.workers import Workers
+from channeld.cold.workers import Workers, load
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
 
@@ -95,18 +96,47 @@ class _Run:
 
     def go(self, workers: Workers, progress: Progress) -> Report:
         """Do all that is to be done."""
-        options, folder = self._options, self._listing.path
         if not state.is_there(self.state_file):
             state.create(self.state_file)
+        known, changes = self._compare()
+        load(
+            READ if changes.count else DOCUMENTS
+        )  # for forked processes to have it; now that no connection is open
+        workers.start()
+        with state.opened(self.state_file) as connection:
+            self._update(connection, known, changes, workers, progress)
+            self._draw(connection, workers)
+        return self._report
+
+    def _compare(self) -> tuple[Ledger, Changes]:
         with state.opened(self.state_file) as connection:
             known = ledger.load(connection)
-            changes = ledger.compare(self._listing, known, self._rules, all_subdirs=not options.subdirs)
-            self._report.unchanged = changes.unchanged
-            self._report.refused = [Refused(*one) for one in changes.still_refused]
-            update = Update(connection, self._listing, self._rules, self._now_ms, self._report)
-            update.read(changes, known, (options.naming, options.limits), workers, progress)
-            update.drop(changes.gone)
-            title = options.channel_name or folder.name
-            channel = Channel(folder, self.state_file, title, options.shards, self._now_ms)
-            self._report.written = FolderDocuments(channel, self._listing, connection).write(workers)
-        return self._report
+        changes = ledger.compare(self._listing, known, self._rules, all_subdirs=not self._options.subdirs)
+        self._report.unchanged = changes.unchanged
+        self._report.refused = [Refused(*one) for one in changes.still_refused]
+        return known, changes
+
+    def _update(
+        self,
+        connection: sqlite3.Connection,
+        known: Ledger,
+        changes: Changes,
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        update = Update(connection, self._listing, self._rules, self._now_ms, self._report)
+        loading = Thread(target=load, args=(DOCUMENTS,))  # takes a quarter of a second: while workers read
+        loading.start()
+        try:
+            update.read(changes, known, (self._options.naming, self._options.limits), workers, progress)
+        finally:
+            loading.join()
+        update.drop(changes.gone)
+
+    def _draw(self, connection: sqlite3.Connection, workers: Workers) -> None:
+        from channeld.cold.documents import FolderDocuments  # noqa: PLC0415 - see _update
+
+        options, folder = self._options, self._listing.path
+        title = options.channel_name or folder.name
+        channel = Channel(folder, self.state_file, title, options.shards, self._now_ms)
+        self._report.written = FolderDocuments(channel, self._listing, connection).write(workers)

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from channeld import __version__
 from channeld.cold import webpages
+from channeld.cold.channel import Channel
 from channeld.cold.drawn import Subdir
 from channeld.cold.frames import Drawn, Earlier
 from channeld.cold.names import ByName
@@ -44,21 +44,6 @@ _SHARDS_URL: Final = f"./{FOLDER}/"
 
 #: In which order files come into place.
 RANK_SHARDS, RANK_DOCUMENTS, RANK_INDEXES, RANK_CHANNEL = range(4)
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What all documents of a run have in common."""
-
-    folder: Path
-    state_file: Path
-    title: str
-    shards: bool
-    now_ms: int
-
-    def drawn_of(self, revision: object) -> str:
-        """Say of what a document is drawn: when this is another text, it may come out differently."""
-        return f"{revision}/{self.title}/{'with' if self.shards else 'without'} shards/{__version__}"
 
 
 @dataclass

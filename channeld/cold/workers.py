@@ -4,8 +4,7 @@ Own code, because an executor of the standard library starts threads that make f
 behind when this one is killed. Here a worker sees its pipe close, and ends. Jobs wait in the pipes, two to a worker, so
 that none is idle while this process is busy with results; nothing else is held in memory.
 
-This module imports next to nothing, so that workers can be made first of all. They load what they need, by ``prepare``,
-while this process loads what it needs itself.
+What this process has loaded when they are made, they have too: a fork costs milliseconds, loading a tenth of a second.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from channeld.errors import Unavailable
@@ -52,30 +52,38 @@ class Call:
     arguments: tuple[Any, ...]
 
     def __call__(self) -> Any:
-        return _function(self.place)(*self.arguments)
+        return load(self.place)(*self.arguments)
 
 
 @cache
-def _function(place: str) -> Callable[..., Any]:
+def load(place: str) -> Callable[..., Any]:
+    """Return a function that is named as in ``Call``, loading its module first."""
     module, _, name = place.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
 
 class Workers:
-    """Calls jobs in processes that are there from the start. Results come as they get ready.
-
-    Make it before this process has threads: then it forks, which costs nothing; later it has to start new interpreters.
-    Without any process, the jobs are done here.
-    """
+    """Calls jobs in some processes; with none, jobs are done here. Results come as they get ready."""
 
     def __init__(self, count: int) -> None:
+        #: The number of processes.
+        self.count = count
+        self._connections: list[Connection] = []
+        self._processes: list[BaseProcess] = []
+
+    def start(self) -> None:
+        """Make the processes, unless they are there; at the latest the first job has it done.
+
+        While this process has one thread, it forks; later it has to start new interpreters. What must not be in two
+        processes, such as a connection to SQLite, must not be open.
+        """
+        if self._connections:
+            return
         forks = threading.active_count() == 1
         context: ForkContext | SpawnContext
         context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
-        self._connections: list[Connection] = []
-        self._processes = []
-        for _ in range(count):
+        for _ in range(self.count):
             ours, theirs = context.Pipe()
             inherited = [*self._connections, ours] if forks else []
             process = context.Process(target=_serve, args=(theirs, inherited), daemon=True)
@@ -83,16 +91,6 @@ class Workers:
             theirs.close()
             self._connections.append(ours)
             self._processes.append(process)
-
-    @property
-    def count(self) -> int:
-        """The number of processes."""
-        return len(self._processes)
-
-    def prepare(self, *places: str) -> None:
-        """Have every process load the functions of jobs that it will be given."""
-        for connection in self._connections:
-            connection.send_bytes(pickle.dumps(places, 5))
 
     def run(self, jobs: Iterator[J], ahead: int = _AHEAD) -> Iterator[tuple[J, Any]]:
         """Yield each job with its result. Jobs and results go through pipes, so they have to be what pickle takes.
@@ -102,6 +100,7 @@ class Workers:
         Raises:
             WorkerDied: a process ended.
         """
+        self.start()
         if not self._connections:
             for job in jobs:
                 yield job, job()
@@ -151,10 +150,6 @@ def _serve(connection: Connection, inherited: list[Connection]) -> None:
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
-            if isinstance(job, tuple):
-                for place in job:
-                    _function(place)
-                continue
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001 - raised again where the job came from

@@ -14,7 +14,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents, labels
-from channeld.catalog.views import ViewKey, rows_of_names, view_rows
+from channeld.catalog.viewrows import rows_of_names, view_rows
+from channeld.catalog.views import ViewKey
 from channeld.formats.channeldata import CHANNELDATA_SECTIONS
 from channeld.formats.layout import SEPARATOR
 from channeld.formats.relations import ChannelRelations

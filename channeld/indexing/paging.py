@@ -19,6 +19,7 @@ from channeld.formats.layout import SEPARATOR
 from channeld.formats.zstdframe import MAX_PAGE_SIZE
 from channeld.indexing.pagetable import Page, page_index
 
+_SEPARATOR_SIZE: Final = len(SEPARATOR)
 _NEVER: Final = "\U0010ffff"  # sorts behind every key
 
 
@@ -91,10 +92,10 @@ def cut(entries: Sequence[bytes], size: PageSize, suffix: str = "") -> list[Draf
     drafts = []
     start = filled = 0
     for index, entry in enumerate(entries):
-        filled += len(entry) + len(SEPARATOR)
+        filled += len(entry) + _SEPARATOR_SIZE
         if index > start and (index - start == step or filled > size.target_bytes):
             drafts.append(_draft(entries[start:index], suffix))
-            start, filled = index, len(entry) + len(SEPARATOR)
+            start, filled = index, len(entry) + _SEPARATOR_SIZE
     return [*drafts, _draft(entries[start:], suffix)]
 
 
@@ -104,7 +105,7 @@ def _draft(entries: Sequence[bytes], suffix: str) -> Draft:
 
 def weight(entries: Sequence[bytes]) -> int:
     """Count the plain bytes of entries on a page, about."""
-    return sum(map(len, entries)) + len(entries) * len(SEPARATOR)
+    return sum(map(len, entries)) + len(entries) * _SEPARATOR_SIZE
 
 
 class Cutter:
@@ -128,12 +129,13 @@ class Cutter:
     def add(self, key: str, entry: bytes) -> Draft | None:
         """Take the next entry, by its sort key; returns the page that is complete by that."""
         draft = None
-        if self._crosses(key):
+        size = len(entry)
+        if key >= self._boundary and self._crosses(key):
             draft = self.finish()
-        elif self._full(len(entry)):
+        elif len(self._entries) >= self._most or (self._entries and self._bytes + size > self._most_bytes):
             draft = self._take(self._middle() if self._earlier else len(self._entries))
         self._entries.append(entry)
-        self._bytes += len(entry) + len(SEPARATOR)
+        self._bytes += size + _SEPARATOR_SIZE
         return draft
 
     def finish(self) -> Draft | None:
@@ -141,9 +143,7 @@ class Cutter:
         return self._take(len(self._entries)) if self._entries else None
 
     def _crosses(self, key: str) -> bool:
-        """Tell whether the earlier document begins a page between the last entry and this one, and so shall we."""
-        if key < self._boundary:
-            return False
+        """Tell whether we shall begin a page, as the earlier document does between the last entry and this one."""
         left = self._at
         while self._at + 1 < len(self._earlier) and self._earlier[self._at + 1].first <= key:
             self._at += 1
@@ -154,16 +154,11 @@ class Cutter:
         after = self._earlier[self._at + 1 : self._at + 2]
         return after[0].first if after else _NEVER
 
-    def _full(self, more: int) -> bool:
-        return len(self._entries) >= self._most or (
-            bool(self._entries) and self._bytes + more > self._most_bytes
-        )
-
     def _middle(self) -> int:
         """Say after how many entries a page that became too full is cut."""
         filled = 0
         for index, entry in enumerate(self._entries):
-            filled += len(entry) + len(SEPARATOR)
+            filled += len(entry) + _SEPARATOR_SIZE
             if index and (index == self._size.target or filled > self._size.target_bytes):
                 return index
         return len(self._entries)
@@ -259,7 +254,7 @@ def _fit(one: Page | Draft, other: Page | Draft, size: PageSize) -> bool:
 def _extent(page: Page | Draft) -> tuple[int, int]:
     if isinstance(page, Draft):
         return len(page.entries), weight(page.entries)
-    return page.count, page.raw_size + len(SEPARATOR)
+    return page.count, page.raw_size + _SEPARATOR_SIZE
 
 
 def _entries(page: Page | Draft, load: Callable[[Page], bytes]) -> Sequence[bytes]:

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from channeld.catalog import labelcontents
 from channeld.catalog import shards as shard_rows
 from channeld.catalog.shards import StoredShard
-from channeld.catalog.views import ViewKey, ViewRow, rows_of_names, view_rows
+from channeld.catalog.viewrows import ViewRow, rows_of_names, view_rows
+from channeld.catalog.views import ViewKey
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import compress_shard, decode_shard_index
 from channeld.indexing.documents import shards

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 
 from channeld.catalog import shards as shard_rows
-from channeld.catalog.views import ViewKey, ViewWork, rows_of_names
+from channeld.catalog.viewrows import rows_of_names
+from channeld.catalog.views import ViewKey, ViewWork
 from channeld.formats.relations import ChannelRelations
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS

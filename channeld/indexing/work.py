@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents, labels, views
-from channeld.catalog.views import DirtyWork, ViewKey, ViewWork, view_rows
+from channeld.catalog.viewrows import view_rows
+from channeld.catalog.views import DirtyWork, ViewKey, ViewWork
 from channeld.formats.relations import ChannelRelations
 from channeld.indexing import generation
 from channeld.indexing.documents.channel import edit_channeldata, rebuild_channeldata

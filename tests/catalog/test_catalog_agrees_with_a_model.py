@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection
 
-from channeld.catalog import candidates, channels, files, labels, views
+from channeld.catalog import candidates, channels, files, labels, viewrows
 from channeld.catalog import tables as t
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import open_database
@@ -204,7 +204,7 @@ class Catalog(RuleBasedStateMachine):
             for label in found:
                 for subdir in SUBDIRS:
                     key = view_key(connection, label, subdir, name)
-                    shown = [row for row in views.view_rows(connection, key) if row.shown]
+                    shown = [row for row in viewrows.view_rows(connection, key) if row.shown]
                     assert [row.filename for row in shown] == sorted({row.filename for row in shown})
                     assert {
                         row.filename: (hashes[row.artifact_id], row.indexed_ms) for row in shown

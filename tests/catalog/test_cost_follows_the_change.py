@@ -19,6 +19,7 @@ from channeld.catalog import (
     packagerows,
     selection,
     tokens,
+    viewrows,
     views,
 )
 from channeld.catalog.database import Database
@@ -43,7 +44,7 @@ ALPHA = artifact()
 def test_a_whole_view_is_read_a_few_rows_at_a_time(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "_ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(viewrows, "_ROWS_AT_ONCE", 50)
     make_channel(database)
     fill(database, 2000, record=b"x" * 4096)
     cursors: list[object] = []
@@ -52,7 +53,7 @@ def test_a_whole_view_is_read_a_few_rows_at_a_time(
         event.listen(connection, "before_cursor_execute", lambda *args: cursors.append(args[1]))
         key = view_key(connection)
         tracemalloc.start()
-        count = sum(1 for _ in views.view_rows(connection, key))
+        count = sum(1 for _ in viewrows.view_rows(connection, key))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
@@ -68,16 +69,16 @@ def test_streaming_one_view_does_not_change_how_the_snapshot_answers_others(data
 
     with database.snapshot() as connection:
         before = connection.get_execution_options()
-        list(views.view_rows(connection, view_key(connection)))
+        list(viewrows.view_rows(connection, view_key(connection)))
         assert connection.get_execution_options() == before
 
 
 def read_view(connection: Connection) -> object:
-    return list(views.view_rows(connection, view_key(connection), frozenset({ALPHA.filename, "x"})))
+    return list(viewrows.view_rows(connection, view_key(connection), frozenset({ALPHA.filename, "x"})))
 
 
 def read_names(connection: Connection) -> object:
-    return list(views.rows_of_names(connection, view_key(connection), frozenset({"alpha", "p000002"})))
+    return list(viewrows.rows_of_names(connection, view_key(connection), frozenset({"alpha", "p000002"})))
 
 
 def read_channeldata(connection: Connection) -> object:

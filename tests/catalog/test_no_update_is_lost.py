@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from channeld.catalog import channels, labels, views
+from channeld.catalog import channels, labels, viewrows, views
 from channeld.catalog.channels import ChannelSettings
 from channeld.catalog.database import Database
 from channeld.catalog.views import DirtyWork, ViewKey, ViewWork
@@ -76,7 +76,7 @@ def test_a_change_during_the_render_stays_dirty_and_is_rendered_next(database: D
         assert work is not None
         add(database, BETA)  # committed while the render is under way
         key = work.views[0].key
-        rendered = [row.filename for row in views.view_rows(connection, key)]
+        rendered = [row.filename for row in viewrows.view_rows(connection, key)]
     flip(database, work, flips_of(database, work), lease.epoch)
 
     assert rendered == [ALPHA.filename]

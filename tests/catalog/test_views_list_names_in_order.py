@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from channeld.catalog import tables as t
-from channeld.catalog import views
+from channeld.catalog import viewrows
 from channeld.catalog.database import Database
 from channeld.catalog.files import add as add_file
-from channeld.catalog.views import ViewRow
+from channeld.catalog.viewrows import ViewRow
 from tests.support.catalog import NOW, actor, add, artifact, make_channel, rows, view_key
 
 #: Where the order by bytes differs from those that people, and other collations, use.
@@ -74,7 +74,7 @@ def test_the_rows_of_some_packages_are_those_that_the_view_has_of_them(database:
     add(database, artifact("alpha", "9.0"), "dev")
 
     found = database.read_now(
-        lambda c: list(views.rows_of_names(c, view_key(c), frozenset({"gamma", "alpha", "nothing"})))
+        lambda c: list(viewrows.rows_of_names(c, view_key(c), frozenset({"gamma", "alpha", "nothing"})))
     )
 
     assert found == [row for row in rows(database) if row.name != "beta"]

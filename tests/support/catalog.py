@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from channeld.catalog import channels, files, labels, leases, relabelling, views
+from channeld.catalog import channels, files, labels, leases, relabelling, viewrows, views
 from channeld.catalog import tables as t
 from channeld.catalog.audit import Actor
 from channeld.catalog.channels import Channel, ChannelSettings
@@ -18,7 +18,8 @@ from channeld.catalog.database import Database
 from channeld.catalog.files import Added, Artifact
 from channeld.catalog.relabelling import Relabelling
 from channeld.catalog.selection import Selection, StoredFile
-from channeld.catalog.views import DirtyWork, Flip, ViewKey, ViewRow
+from channeld.catalog.viewrows import ViewRow
+from channeld.catalog.views import DirtyWork, Flip, ViewKey
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ def rows(
     wanted = None if filenames is None else frozenset(filenames)
     return database.read_now(
         lambda connection: list(
-            views.view_rows(connection, view_key(connection, label, subdir, channel), wanted)
+            viewrows.view_rows(connection, view_key(connection, label, subdir, channel), wanted)
         )
     )
 

@@ -6,7 +6,7 @@ by the look of its headers, in a third of the time. Whatever is not recognised, 
 from the start; so nothing is refused here, and nothing taken that they would not take, with the same contents.
 
 Most of a header is the same in every file that one builder packs: that part is judged when it differs from the header
-before. For the 11 files of a usual info part all of it takes 22 µs instead of 65.
+before; and the same few paths, with the same owners, come in every package.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from channeld.formats.archive.limits import Limits
 from channeld.formats.archive.members import DOCUMENTS
 from channeld.formats.archive.tar import BLOCK
 
-#: Path; mode and owners; size, time and checksum; all else, which begins with the kind.
-_HEADER: Final = Struct("100s24s32s356s")
+#: Path, mode and owners; size, time and checksum; all else, which begins with the kind.
+_HEADER: Final = Struct("124s32s356s")
 _KIND: Final = 156
-#: Where the fields are in the third part of a header, and in the last.
+#: Where the fields are in the first part of a header, in the second, and in the last.
+_PATH_FIELD: Final = slice(0, 100)
+_OWNERS_FIELD: Final = slice(100, 124)
 _SIZE: Final = slice(0, 11)
 _SIZE_AND_TIME: Final = slice(0, 24)
 _CHECKSUM_AT: Final = 24
@@ -42,9 +44,9 @@ _DIGITS: Final = bytes.maketrans(b"01234567", b"00000000")
 _SHORT: Final = (b"0000000\0", b"000000 \0")
 _LONG: Final = (b"00000000000\0", b"00000000000 ")
 _OWNERS: Final = frozenset(map(b"".join, product(_SHORT, _SHORT, _SHORT)))
-#: Size, time and checksum, and where the digits of the last one end.
+#: Size, time and checksum, and where the digits of the last one are.
 _NUMBERS: Final = {
-    size + time + checksum: _CHECKSUM_AT + checksum.index(b"\0")
+    size + time + checksum: slice(_CHECKSUM_AT, _CHECKSUM_AT + checksum.index(b"\0"))
     for size, time, checksum in product(_LONG, _LONG, (b"000000\0 ", b"0000000\0"))
 }
 _MAGICS: Final = frozenset({b"ustar\x0000", b"ustar  \0"})
@@ -78,8 +80,8 @@ def usual_files(content: bytes, wanted: Collection[bytes], limits: Limits) -> di
     found: dict[bytes, bytes] = {}
     paths: list[bytes] = []
     last = len(content) - BLOCK
-    position = size_of_time = constant = 0
-    time_header = owners_before = rest_before = b""
+    position = size_of_time = sum_of_rest = 0
+    time_header = rest_before = b""
     after_time = False
     while position <= last:
         start = position + BLOCK
@@ -92,20 +94,17 @@ def usual_files(content: bytes, wanted: Collection[bytes], limits: Limits) -> di
             after_time = True
             position = start + BLOCK
             continue
-        path, owners, numbers, rest = _HEADER.unpack_from(content, position)
-        if rest != rest_before or owners != owners_before:
-            constant = _sum_of_constant(owners, rest)
-            owners_before, rest_before = owners, rest
-        digits_end = _NUMBERS.get(numbers.translate(_DIGITS))
-        if not constant or digits_end is None:
+        front, numbers, rest = _HEADER.unpack_from(content, position)
+        if rest != rest_before:
+            sum_of_rest, rest_before = _sum_of_rest(rest), rest
+        checksum = _NUMBERS.get(numbers.translate(_DIGITS))
+        if not sum_of_rest or checksum is None:
             break
+        path, sum_of_front = _front(front)
         # adler32 adds 1 and the bytes up, exactly for 256 of them
-        total = constant + (adler32(path) & 0xFFFF) + (adler32(numbers[_SIZE_AND_TIME]) & 0xFFFF)
+        total = sum_of_front + (adler32(numbers[_SIZE_AND_TIME]) & 0xFFFF) - 1 + sum_of_rest
         end = start + int(numbers[_SIZE], 8)
-        if total != int(numbers[_CHECKSUM_AT:digits_end], 8) or end > len(content):
-            return None
-        path = path.partition(b"\0")[0]
-        if not _is_plain(path):
+        if not path or total != int(numbers[checksum], 8) or end > len(content):
             return None
         paths.append(path)
         if path in wanted:
@@ -118,36 +117,43 @@ def usual_files(content: bytes, wanted: Collection[bytes], limits: Limits) -> di
 
 def _size_of_time(header: bytes) -> int:
     """Return the size that a header in front of a file's own gives; 0 for one that is not usual."""
-    path, owners, numbers, rest = _HEADER.unpack(header)
-    constant = _sum_of_constant(owners, bytes((_FILE,)) + rest[1:])
-    digits_end = _NUMBERS.get(numbers.translate(_DIGITS))
-    if not constant or digits_end is None:
+    front, numbers, rest = _HEADER.unpack(header)
+    sum_of_rest = _sum_of_rest(bytes((_FILE,)) + rest[1:])
+    checksum = _NUMBERS.get(numbers.translate(_DIGITS))
+    if not sum_of_rest or checksum is None or not _are_owners(front[_OWNERS_FIELD]):
         return 0
-    total = constant + (adler32(path) & 0xFFFF) + (adler32(numbers[_SIZE_AND_TIME]) & 0xFFFF)
-    right = total + _EXTENDED - _FILE == int(numbers[_CHECKSUM_AT:digits_end], 8)
-    return int(numbers[_SIZE], 8) if right else 0
+    total = sum(front) + sum(numbers[_SIZE_AND_TIME]) + sum_of_rest + _EXTENDED - _FILE
+    return int(numbers[_SIZE], 8) if total == int(numbers[checksum], 8) else 0
+
+
+@lru_cache(maxsize=4096)
+def _front(front: bytes) -> tuple[bytes, int]:
+    """Return the path of a file, and what path, mode and owners add to the checksum; "" when they are no usual ones."""
+    path = front[_PATH_FIELD].partition(b"\0")[0]
+    return path if _are_owners(front[_OWNERS_FIELD]) and _is_plain(path) else b"", sum(front)
+
+
+def _are_owners(owners: bytes) -> bool:
+    return owners.translate(_DIGITS) in _OWNERS
 
 
 @lru_cache(maxsize=1024)
-def _sum_of_constant(owners: bytes, rest: bytes) -> int:
-    """Return what these fields of a plain file's header add to its checksum; 0 when it is no usual one."""
+def _sum_of_rest(rest: bytes) -> int:
+    """Return what the last part of a plain file's header adds to its checksum; 0 when it is no usual one."""
     usual = (
-        owners.translate(_DIGITS) in _OWNERS
-        and rest[0] == _FILE
+        rest[0] == _FILE
         and rest[_MAGIC] in _MAGICS
         and rest[_PREFIX] == _NO_PREFIX
         and rest[_LINK] == _NO_LINK
         and rest[_DEVICES].translate(_DIGITS) in _NO_DEVICES
     )
-    # the checksum itself counts as eight spaces; adler32 begins with 1, twice
-    return sum(owners) + sum(rest) + 8 * 0x20 - 2 if usual else 0
+    return sum(rest) + 8 * 0x20 if usual else 0  # the checksum itself counts as eight spaces
 
 
 def _is_time(data: bytes) -> bool:
     return _TIME.fullmatch(data) is not None and int(data[:2]) == len(data)
 
 
-@lru_cache(maxsize=4096)
 def _is_plain(path: bytes) -> bool:
     return path in _USUAL or (_PATH.fullmatch(path) is not None and path.lower() not in _WATCHED)
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from channeld.catalog.views import ViewKey, ViewRow, view_rows
+from channeld.catalog.viewrows import ViewRow, view_rows
+from channeld.catalog.views import ViewKey
 from channeld.formats.current import CURRENT_SECTIONS, current_record, current_repodata
 from channeld.formats.layout import canonical_json, entry
 from channeld.formats.relations import ChannelRelations

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from channeld.catalog.views import ViewKey, ViewRow
+from channeld.catalog.viewrows import ViewRow
+from channeld.catalog.views import ViewKey
 from channeld.formats.layout import canonical_json, entry
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.runexports import run_exports_entry

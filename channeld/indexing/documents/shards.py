@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from channeld.catalog.views import ViewRow
+from channeld.catalog.viewrows import ViewRow
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import (
     STALE_SHARDS,
