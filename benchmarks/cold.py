@@ -7,7 +7,8 @@ Side by side on the same packages, each run in a process of its own on a folder 
 - conda-index: ``--zst --threads 2``; repodata.json and .zst
 - the floor: reads the same files and computes their sha256 and md5, on every core, and nothing else
 
-The packages are in the page cache for all of them, and on the disk. Rounds take turns, so that what disturbs one disturbs the others.
+The packages are in the page cache for all of them, and on the disk. Rounds take turns, so that what disturbs one
+disturbs the others.
 """
 
 from __future__ import annotations

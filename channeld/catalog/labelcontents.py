@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -68,6 +69,9 @@ class ShownFile(NamedTuple):
     file_id: int
 
 
+_BY_FILE_ID: Final = attrgetter("file_id")
+
+
 def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> dict[str, list[ShownFile]]:
     """List the files of some packages that the label's views show; of several candidates the newest.
 
@@ -95,10 +99,9 @@ def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> d
     )
     if not key.shows_broken:
         query = query.where(~t.files.c.broken)
-    newest: dict[str, dict[tuple[str, str], ShownFile]] = {}
-    for file in map(ShownFile._make, connection.execute(query).all()):
-        files = newest.setdefault(file.name, {})
-        other = files.get((file.subdir, file.filename))
-        if other is None or other.file_id < file.file_id:
-            files[file.subdir, file.filename] = file
-    return {name: list(files.values()) for name, files in newest.items()}
+    rows = sorted(map(ShownFile._make, connection.execute(query).all()), key=_BY_FILE_ID)
+    newest = {(file.name, file.subdir, file.filename): file for file in rows}
+    found: dict[str, list[ShownFile]] = {}
+    for file in newest.values():
+        found.setdefault(file.name, []).append(file)
+    return found

@@ -13,7 +13,7 @@ import orjson
 
 from channeld.cold import state
 from channeld.formats.archive.facts import ChannelFacts
-from channeld.formats.channeldata import ReferenceFile, package_entry, reference_files
+from channeld.formats.channeldata import ReferenceFile, newest_of_versions, package_entry
 from channeld.formats.layout import canonical_json, entry
 
 #: Subdir, file name, version, time of the build, record, run_exports, facts; the last three are JSON.
@@ -50,10 +50,7 @@ def draw_channeldata(state_file: Path, first: str, end: str) -> list[bytes]:
 def _references(rows: Iterable[_Row]) -> Iterator[ReferenceFile]:
     """Choose the files that speak for their package."""
     files = {(row[0], row[1]): row for row in rows}
-    chosen = reference_files(
-        (subdir, filename, {"version": row[2], "timestamp": row[3]})
-        for (subdir, filename), row in files.items()
-    )
+    chosen = newest_of_versions(row[:4] for row in files.values())
     for subdir, filename in chosen:
         *_, record, run_exports, facts = files[subdir, filename]
         said: dict[str, Any] = orjson.loads(facts)

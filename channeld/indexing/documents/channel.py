@@ -20,8 +20,8 @@ from channeld.formats.archive.facts import ChannelFacts
 from channeld.formats.channeldata import (
     CHANNELDATA_SECTIONS,
     ReferenceFile,
+    newest_of_versions,
     package_entry,
-    reference_files,
 )
 from channeld.formats.layout import canonical_json, entry
 from channeld.indexing.documents import layouts
@@ -77,10 +77,7 @@ def channeldata_lines(
 def _references(files: Sequence[ShownFile]) -> dict[int, str]:
     """Choose the files that speak for their package, as artifact id → subdir."""
     chosen = set(
-        reference_files(
-            (file.subdir, file.filename, {"version": file.version, "timestamp": file.timestamp_ms})
-            for file in files
-        )
+        newest_of_versions((file.subdir, file.filename, file.version, file.timestamp_ms) for file in files)
     )
     return {file.artifact_id: file.subdir for file in files if (file.subdir, file.filename) in chosen}
 
