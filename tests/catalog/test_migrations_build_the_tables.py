@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from channeld.catalog import schema
@@ -63,3 +66,10 @@ def test_alembic_finds_no_difference(database: Database) -> None:
 
 def test_the_revision_is_the_newest(database: Database) -> None:
     assert schema.current_revision(database) == schema.newest_revision()
+
+
+def test_the_revisions_are_those_that_alembic_knows() -> None:
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+    known = [script.revision for script in scripts.walk_revisions()]
+    assert schema.revisions() == tuple(reversed(known))
+    assert schema.newest_revision() == scripts.get_current_head()
