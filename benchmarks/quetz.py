@@ -49,10 +49,11 @@ def running(environment: Path, folder: Path) -> Iterator[Quetz]:
         subprocess.run([environment / "bin" / "pip", "install", "--quiet", *_REQUIREMENTS], check=True)
     port = free_port()
     log = folder.with_suffix(".log")
-    program = str(environment / "bin" / "quetz")
+    program = str(environment.absolute() / "bin" / "quetz")
     command = [program, "run", str(folder), "--create-conf", "--dev", "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        # it leaves a log of its own where it is started
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder.parent)
     try:
         server = started(Server(NAME, f"http://127.0.0.1:{port}", process.pid))
         found = _KEY.search(log.read_text())

@@ -72,11 +72,17 @@ class ShownFile(NamedTuple):
 _BY_FILE_ID: Final = attrgetter("file_id")
 
 
-def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> dict[str, list[ShownFile]]:
-    """List the files of some packages that the label's views show; of several candidates the newest.
+def shown_files(
+    connection: Connection, key: ViewKey, names: Sequence[str], subdirs: Sequence[str] | None = None
+) -> dict[str, list[ShownFile]]:
+    """List the files of some packages that the label's views show, or those of some subdirs.
+
+    Of several candidates the newest is meant.
 
     Packages of which nothing is shown are not in the answer.
     """
+    if subdirs is not None and not subdirs:
+        return {}
     query = (
         sa.select(
             t.files.c.name,
@@ -99,6 +105,8 @@ def shown_files(connection: Connection, key: ViewKey, names: Sequence[str]) -> d
     )
     if not key.shows_broken:
         query = query.where(~t.files.c.broken)
+    if subdirs is not None:
+        query = query.where(t.files.c.subdir.in_(subdirs))
     rows = sorted(map(ShownFile._make, connection.execute(query).all()), key=_BY_FILE_ID)
     newest = {(file.name, file.subdir, file.filename): file for file in rows}
     found: dict[str, list[ShownFile]] = {}

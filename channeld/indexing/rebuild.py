@@ -7,6 +7,8 @@ answer to a damaged page and to whatever concerns all files of a view.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -17,8 +19,10 @@ from channeld.catalog import shards as shard_rows
 from channeld.catalog.shards import StoredShard
 from channeld.catalog.viewrows import ViewRow, rows_of_names, view_rows
 from channeld.catalog.views import ViewKey
+from channeld.formats.channeldata import newest_of_versions
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import compress_shard, decode_shard_index
+from channeld.formats.timestamps import milliseconds
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
@@ -34,8 +38,17 @@ _SHARDS_AT_ONCE: Final = 200  # shards whose places are asked for together
 _MOST_WAITING: Final = 20_000  # rows of packages that are not complete yet
 
 
-def rebuild_view(render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations) -> None:
-    """Render every record document and shard of a view from the catalog, trusting nothing that is stored."""
+#: Package → ids of the artifacts that speak for it in channeldata.json, as far as one subdir goes.
+References = Mapping[str, Sequence[int]]
+
+
+def rebuild_view(
+    render: Render, connection: Connection, key: ViewKey, relations: ChannelRelations
+) -> References:
+    """Render every record document and shard of a view from the catalog, trusting nothing that is stored.
+
+    Returns what channeldata.json has to know of its files, so that nobody has to go through them again.
+    """
     documents = [
         (document, Pages(render, readable_table(render, key, document.name))) for document in RECORD_DOCUMENTS
     ]
@@ -54,6 +67,7 @@ def rebuild_view(render: Render, connection: Connection, key: ViewKey, relations
     except BaseException:
         gathered.cancel()
         raise
+    return gathered.references
 
 
 class Pages:
@@ -116,6 +130,7 @@ class _Shards:
         self._rows = 0
         self._late: set[str] = set()
         self._compressed: list[tuple[str, Future[bytes]]] = []
+        self.references: dict[str, Sequence[int]] = {}
 
     def take(self, row: ViewRow, record: dict[str, Any]) -> None:
         """Take the next file, and its record to keep."""
@@ -135,6 +150,7 @@ class _Shards:
             self._late.add(longest)
 
     def _make(self, name: str, files: list[FileRecord]) -> None:
+        self.references[name] = _references(files)
         packed = self._index.pack(name, files, lists_removed=self._key.lists_removed)
         if packed is not None:
             self._compressed.append((name, self._render.engine.executor.submit(compress_shard, packed)))
@@ -184,6 +200,16 @@ class _Shards:
         if self._old is not None and decode_shard_index(self._old).says_the_same(decode_shard_index(index)):
             index = self._old
         self._render.put_whole(self._key, SHARDS, index)
+
+
+def _references(files: Sequence[FileRecord]) -> Sequence[int]:
+    """Choose the artifacts that speak for their package; eight bytes each are kept."""
+    shown = {row.filename: (row, record) for row, record in files if row.shown}
+    chosen = newest_of_versions(
+        ("", filename, record["version"], milliseconds(record.get("timestamp")))
+        for filename, (_, record) in shown.items()
+    )
+    return array("q", [shown[filename][0].artifact_id for _, filename in chosen])
 
 
 def _readable(render: Render, key: ViewKey) -> bytes | None:

@@ -20,7 +20,7 @@ from channeld.indexing.documents.current import SMALL, keep_current_if_whole, re
 from channeld.indexing.documents.names import CHANNEL_LEVEL, CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
 from channeld.indexing.generation import Documents
-from channeld.indexing.rebuild import rebuild_view
+from channeld.indexing.rebuild import References, rebuild_view
 from channeld.indexing.render import Render, damage_of
 from channeld.indexing.shardedits import edit_shards
 
@@ -43,16 +43,23 @@ def render_work(
         ViewDamaged: a stored piece of a view that was to be edited is not as it was written.
     """
     before: dict[ViewKey, Before] = {}
+    rebuilt: dict[int, dict[str, References]] = {}  # by label and subdir
     for one in work.views:
         if one.key.subdir != CHANNEL_LEVEL:
             before[one.key] = _start(connection, render, one.key)
             whole = one.key in damaged or _is_whole(one, before[one.key].documents)
-            _render_view(connection, render, replace(one, filenames=None) if whole else one)
+            references = _render_view(connection, render, replace(one, filenames=None) if whole else one)
+            if references is not None:
+                rebuilt.setdefault(one.key.label_id, {})[one.key.subdir] = references
     for of_label in _by_label(work):
         key = replace(of_label[0].key, subdir=CHANNEL_LEVEL)
         before[key] = _start(connection, render, key)
-        whole = key in damaged or CHANNELDATA not in before[key].documents
-        _render_channel_level(connection, render, key, of_label, whole=whole)
+        edited = all(one.filenames is not None for one in of_label)
+        with damage_of(key):
+            if edited and key not in damaged and CHANNELDATA in before[key].documents:
+                edit_channeldata(render, connection, key, of_label)
+            else:
+                rebuild_channeldata(render, connection, key, rebuilt.get(key.label_id, {}))
     return before
 
 
@@ -69,18 +76,20 @@ def _is_whole(work: ViewWork, documents: Documents) -> bool:
     return work.filenames is None or not needed <= documents.keys()
 
 
-def _render_view(connection: Connection, render: Render, work: ViewWork) -> None:
-    key = work.key
+def _render_view(connection: Connection, render: Render, work: ViewWork) -> References | None:
+    """Render a view; returns what ``rebuild_view`` does, None where it was edited."""
+    key, references = work.key, None
     relations = ChannelRelations(**labels.relations_of(connection, key.label_id))
     with damage_of(key):
         if work.filenames is None:
-            rebuild_view(render, connection, key, relations)
+            references = rebuild_view(render, connection, key, relations)
         else:
             edit_view(render, connection, work, relations)
         if labelcontents.is_small(connection, key, SMALL):
             render_current(render, connection, key, relations)
         elif work.filenames is None:
             keep_current_if_whole(render, key)
+    return references
 
 
 def edit_view(render: Render, connection: Connection, work: ViewWork, relations: ChannelRelations) -> None:
@@ -98,16 +107,6 @@ def edit_view(render: Render, connection: Connection, work: ViewWork, relations:
                 changes[line[0]][filename] = line[1]
         render.edit_document(work.key, document.name, changes, document.layout(work.key, relations))
     edit_shards(render, connection, work, files, relations)
-
-
-def _render_channel_level(
-    connection: Connection, render: Render, key: ViewKey, works: Collection[ViewWork], *, whole: bool
-) -> None:
-    with damage_of(key):
-        if whole or any(one.filenames is None for one in works):
-            rebuild_channeldata(render, connection, key)
-        else:
-            edit_channeldata(render, connection, key, works)
 
 
 def _by_label(work: DirtyWork) -> Iterator[list[ViewWork]]:

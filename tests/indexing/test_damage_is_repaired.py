@@ -182,3 +182,16 @@ def test_damage_that_does_not_go_away_leaves_what_is_published(
     filled.clock.advance(seconds=2)
     filled.publish()
     assert len(filled.names()) == 21
+
+
+@pytest.mark.parametrize("subdir", ["linux-64", "noarch"])
+def test_of_packages_in_several_subdirs_the_same_is_told(filled: World, subdir: str) -> None:
+    for version, place in (("1.0", "linux-64"), ("1.0", "noarch"), ("2.0", "noarch"), ("3.0", "linux-64")):
+        filled.upload(package("everywhere", version, subdir=place))
+    filled.publish()
+    before = filled.seen("")
+    filled.publisher.rebuild(filled.key(subdir))
+    forget(filled)
+    filled.publish()
+    assert filled.seen("") == before
+    filled.check()

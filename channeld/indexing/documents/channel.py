@@ -6,7 +6,7 @@ made anew when it is rendered for the first time, or when a whole subdir is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -27,11 +27,12 @@ from channeld.formats.layout import canonical_json, entry
 from channeld.indexing.documents import layouts
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CHANNELDATA
-from channeld.indexing.rebuild import Pages, readable_table
+from channeld.indexing.rebuild import Pages, References, readable_table
 from channeld.indexing.render import Render
 
 _NAMES_AT_ONCE: Final = 200
 _PACKAGES: Final = CHANNELDATA_SECTIONS[0]
+_NOTHING: Final[Mapping[str, References]] = {}
 
 
 def edit_channeldata(render: Render, connection: Connection, key: ViewKey, works: Iterable[ViewWork]) -> None:
@@ -41,11 +42,13 @@ def edit_channeldata(render: Render, connection: Connection, key: ViewKey, works
     render.edit_document(key, CHANNELDATA, {_PACKAGES: changes}, channeldata_layout(connection, key))
 
 
-def rebuild_channeldata(render: Render, connection: Connection, key: ViewKey) -> None:
-    """Make the document from the catalog alone."""
+def rebuild_channeldata(
+    render: Render, connection: Connection, key: ViewKey, known: Mapping[str, References]
+) -> None:
+    """Make the document from the catalog alone; ``known`` has what rebuilding views of some subdirs has found."""
     pages = Pages(render, readable_table(render, key, CHANNELDATA))
     names = labelcontents.names_of_label(connection, key.label_id)
-    for name, line in channeldata_lines(connection, key, names):
+    for name, line in channeldata_lines(connection, key, names, known):
         pages.add(_PACKAGES, name, line)
     render.put_document(key, CHANNELDATA, pages.finish(), channeldata_layout(connection, key))
 
@@ -56,12 +59,20 @@ def channeldata_layout(connection: Connection, key: ViewKey) -> LayoutOf:
 
 
 def channeldata_lines(
-    connection: Connection, key: ViewKey, names: Sequence[str]
+    connection: Connection, key: ViewKey, names: Sequence[str], known: Mapping[str, References] = _NOTHING
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the entry of each package of which the label shows something, in the order of the names."""
+    """Yield the entry of each package of which the label shows something, in the order of the names.
+
+    ``known`` has, by subdir, the artifacts that speak for a package; of other subdirs the catalog is asked.
+    """
+    others = None
+    if known:
+        subdirs = labelcontents.subdirs_of_label(connection, key.label_id)
+        others = [subdir for subdir in subdirs if subdir not in known]
     for start in range(0, len(names), _NAMES_AT_ONCE):
-        shown = labelcontents.shown_files(connection, key, names[start : start + _NAMES_AT_ONCE])
-        chosen = {name: _references(files) for name, files in shown.items()}
+        some = names[start : start + _NAMES_AT_ONCE]
+        shown = labelcontents.shown_files(connection, key, some, others)
+        chosen = {name: _references(shown.get(name, ())) | _known(name, known) for name in some}
         ids = [artifact_id for found in chosen.values() for artifact_id in found]
         details = dict(packagerows.details(connection, ids))
         for name in sorted(chosen):
@@ -72,6 +83,10 @@ def channeldata_lines(
             ]
             if references:
                 yield name, entry(name, canonical_json(package_entry(references)))
+
+
+def _known(name: str, known: Mapping[str, References]) -> dict[int, str]:
+    return {artifact_id: subdir for subdir, found in known.items() for artifact_id in found.get(name, ())}
 
 
 def _references(files: Sequence[ShownFile]) -> dict[int, str]:
