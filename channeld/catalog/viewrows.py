@@ -46,10 +46,12 @@ _ROWS = (
     )
     .join(t.files, t.files.c.id == t.file_labels.c.file_id)
     .join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
-    # Of several candidates the newest that carries the label and is not broken is the one that is shown: it comes
-    # last. The same rule finds the bytes for a download (``selection.newest``).
-    .order_by(t.file_labels.c.filename, t.file_labels.c.active, ~t.files.c.broken, t.file_labels.c.file_id)
 )
+
+
+#: Not the order of the table's key: SQLite would rather go through a whole label in that order than look some names up
+#: and sort what it finds.
+_ORDER: Final = (t.file_labels.c.filename, t.file_labels.c.active, t.file_labels.c.file_id)
 
 
 def view_rows(
@@ -58,13 +60,16 @@ def view_rows(
     """Yield what the view knows of each file name, sorted; of the given names, or of all (streamed)."""
     base = _ROWS.where(t.file_labels.c.label_id == key.label_id, t.file_labels.c.subdir == key.subdir)
     if filenames is None:
+        # the order of the table's key: nothing has to be sorted
+        whole = base.order_by(t.file_labels.c.filename, t.file_labels.c.file_id)
         # of the statement, not of the connection: those would hold for everything else that the snapshot is asked
-        yield from _fold(key, connection.execute(base.execution_options(yield_per=_ROWS_AT_ONCE)))
+        yield from _fold(key, connection.execute(whole.execution_options(yield_per=_ROWS_AT_ONCE)))
         return
     ordered = sorted(filenames)
     for start in range(0, len(ordered), _CHUNK):
         chunk = ordered[start : start + _CHUNK]
-        yield from _fold(key, connection.execute(base.where(t.file_labels.c.filename.in_(chunk))))
+        some = base.where(t.file_labels.c.filename.in_(chunk))
+        yield from _fold(key, connection.execute(some.order_by(*_ORDER)))
 
 
 def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -> Iterator[ViewRow]:
@@ -78,19 +83,31 @@ def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -
             t.files.c.subdir == key.subdir,
             t.file_labels.c.label_id == key.label_id,
         )
-        yield from _fold(key, connection.execute(query))
+        yield from _fold(key, connection.execute(query.order_by(*_ORDER)))
 
 
 def _fold(key: ViewKey, rows: sa.CursorResult[Any]) -> Iterator[ViewRow]:
-    """Keep the last row of each file name."""
-    last: sa.Row[Any] | None = None
+    """Keep one row of each file name, given all of them together, by their ids.
+
+    Of several candidates the newest that carries the label and is not broken is the one that is shown. The same rule
+    finds the bytes for a download (``selection.newest``).
+    """
+    best: sa.Row[Any] | None = None
     for some in rows.partitions(_ROWS_AT_ONCE):
         for row in some:
-            if last is not None and last[0] != row[0]:
-                yield _view_row(key, last)
-            last = row
-    if last is not None:
-        yield _view_row(key, last)
+            if best is not None:
+                if best[0] != row[0]:
+                    yield _view_row(key, best)
+                elif _rank(row) < _rank(best):
+                    continue
+            best = row
+    if best is not None:
+        yield _view_row(key, best)
+
+
+def _rank(row: Any) -> tuple[bool, bool]:
+    _, active, _, _, broken, *_ = row
+    return bool(active), not broken
 
 
 _make: Final = ViewRow._make
