@@ -20,6 +20,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from operator import lt
 from typing import Any, Final
@@ -289,15 +290,21 @@ def _pack_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> b
 def _encode_record(record: Record) -> dict[str, Any]:
     """Write a record with its keys sorted: 3 µs for a usual one, where JSON there and back takes 8."""
     encoded = {}
-    for field in sorted(record):
+    for field, is_hash in _fields_in_order(tuple(record)):
         value = record[field]
-        if field in _HASHES and value is not None:
+        if value is None:
+            continue
+        if is_hash:
             encoded[field] = _hash_bytes(field, value)
-        elif type(value) in _PLAIN:
-            encoded[field] = value
-        elif value is not None:
-            encoded[field] = _in_order(value)
+        else:
+            encoded[field] = value if type(value) in _PLAIN else _in_order(value)
     return encoded
+
+
+@lru_cache(maxsize=1024)
+def _fields_in_order(fields: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """Sort the fields of a record, and say which are hashes; records have the same few sets of fields."""
+    return tuple((field, field in _HASHES) for field in sorted(fields))
 
 
 def _in_order(value: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from channeld.formats.layout import SEPARATOR
@@ -67,6 +68,7 @@ class Draft:
         return SEPARATOR.join(self.entries)
 
 
+@lru_cache(maxsize=64)
 def suffix_of(section: str) -> str:
     """Return what a key of a section lacks to be its sort key: ``.conda`` in ``v3.conda``, nothing elsewhere."""
     return section[2:] if section.startswith("v3.") else ""

@@ -54,12 +54,13 @@ def rebuild_view(
     ]
     gathered = _Shards(render, connection, key)
     try:
+        lines = [(document.line, pages.add) for document, pages in documents]
         for row in view_rows(connection, key):
             file = file_in_view(row)
-            for document, pages in documents:
-                line = document.line(key, file)
+            for line_of, add in lines:
+                line = line_of(key, file)
                 if line is not None:
-                    pages.add(line[0], row.filename, line[1])
+                    add(line[0], row.filename, line[1])
             gathered.take(row, file.record)
         for document, pages in documents:
             render.put_document(key, document.name, pages.finish(), document.layout(key, relations))
