@@ -61,17 +61,17 @@ def index_folder(
     """
     folder = folder.absolute()
     run = _Run(folder, options, clock.now_ms())
-    with _locked(folder):
+    with _locked(folder) as lock:
         try:
-            return run.go(workers, progress)
+            return run.go(workers, lock, progress)
         except state.StateDamaged:
             state.forget(run.state_file)
-            return _Run(folder, options, clock.now_ms()).go(workers, progress)
+            return _Run(folder, options, clock.now_ms()).go(workers, lock, progress)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of the folder's state, which is made when it is not there."""
+def _locked(folder: Path) -> Iterator[int]:
+    """Keep other processes out of the folder's state, which is made when it is not there; yields the descriptor."""
     with disk_errors(folder / STATE):
         (folder / STATE).mkdir(exist_ok=True)
         file = (folder / STATE / "lock").open("w")
@@ -80,7 +80,7 @@ def _locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FolderBusy(str(folder)) from None
-        yield
+        yield file.fileno()
 
 
 class _Run:
@@ -94,15 +94,15 @@ class _Run:
         self._rules = Rules(options.naming.value, __version__)
         self._report = Report()
 
-    def go(self, workers: Workers, progress: Progress) -> Report:
-        """Do all that is to be done."""
+    def go(self, workers: Workers, lock: int, progress: Progress) -> Report:
+        """Do all that is to be done, under the lock with that descriptor."""
         if not state.is_there(self.state_file):
             state.create(self.state_file)
         known, changes = self._compare()
         load(
             READ if changes.count else DOCUMENTS
         )  # for forked processes to have it; now that no connection is open
-        workers.start()
+        workers.start(without=[lock])
         with state.opened(self.state_file) as connection:
             self._update(connection, known, changes, workers, progress)
             self._draw(connection, workers)

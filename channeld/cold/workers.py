@@ -15,7 +15,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection, wait
@@ -72,21 +72,29 @@ class Workers:
         self._connections: list[Connection] = []
         self._processes: list[BaseProcess] = []
 
-    def start(self) -> None:
+    def start(self, without: Sequence[int] = ()) -> None:
         """Make the processes, unless they are there; at the latest the first job has it done.
 
         While this process has one thread, it forks; later it has to start new interpreters. What must not be in two
-        processes, such as a connection to SQLite, must not be open.
+        processes, such as a connection to SQLite, must not be open; descriptors in ``without`` the processes close, or
+        they would hold a lock for as long as they live.
         """
         if self._connections:
             return
+        try:
+            self._make(without)
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self, without: Sequence[int]) -> None:
         forks = threading.active_count() == 1
         context: ForkContext | SpawnContext
         context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
         for _ in range(self.count):
             ours, theirs = context.Pipe()
-            inherited = [*self._connections, ours] if forks else []
-            process = context.Process(target=_serve, args=(theirs, inherited), daemon=True)
+            inherited = ([*self._connections, ours], without) if forks else ([], [])
+            process = context.Process(target=_serve, args=(theirs, *inherited), daemon=True)
             process.start()
             theirs.close()
             self._connections.append(ours)
@@ -141,12 +149,14 @@ class Workers:
         self._connections, self._processes = [], []
 
 
-def _serve(connection: Connection, inherited: list[Connection]) -> None:
-    """Be a worker, until the other end of the pipe closes."""
+def _serve(connection: Connection, others: Sequence[Connection], inherited: Sequence[int]) -> None:
+    """Be a worker, until the other end of the pipe closes. ``others`` and ``inherited`` are not for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for other in inherited:
-        other.close()  # the pipes of the others, which would stay open for as long as this process lives
+    for descriptor in inherited:
+        os.close(
+            descriptor
+        )  # such as pipes of the others, which would stay open for as long as this process lives
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process

@@ -207,9 +207,10 @@ class Publisher:
             return None
         self._assemble(rendered)
         self._flip(lease, work, rendered, before)
-        publication = self._publication(work, rendered, render, started)
-        self._drop_frames(rendered)
-        return publication
+        try:
+            return self._publication(work, rendered, render, started)
+        finally:
+            self._drop_frames(rendered)
 
     def _is_one_of_many(self, work: DirtyWork, now: float) -> bool:
         ended = self._ended.get(work.channel_id)

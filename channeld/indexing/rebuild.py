@@ -22,7 +22,6 @@ from channeld.catalog.views import ViewKey
 from channeld.formats.channeldata import newest_of_versions
 from channeld.formats.relations import ChannelRelations
 from channeld.formats.shard import compress_shard, decode_shard_index
-from channeld.formats.timestamps import milliseconds
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
@@ -204,10 +203,10 @@ class _Shards:
 
 
 def _references(files: Sequence[FileRecord]) -> Sequence[int]:
-    """Choose the artifacts that speak for their package; eight bytes each are kept."""
+    """Choose the artifacts that speak for their package, by their file names; eight bytes each are kept."""
     shown = {row.filename: (row, record) for row, record in files if row.shown}
     chosen = newest_of_versions(
-        ("", filename, record["version"], milliseconds(record.get("timestamp")))
+        ("", filename, record["version"], record.get("timestamp") or 0)
         for filename, (_, record) in shown.items()
     )
     return array("q", [shown[filename][0].artifact_id for _, filename in chosen])

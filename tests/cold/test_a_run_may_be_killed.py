@@ -166,3 +166,26 @@ def _group_has_processes(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+_TWICE = """
+import sys
+from pathlib import Path
+from channeld.clock import SystemClock
+from channeld.cold.index import IndexOptions, index_folder
+from channeld.cold.progress import Silent
+from channeld.cold.workers import Workers
+
+workers = Workers(2)
+for _ in range(2):
+    print(index_folder(Path(sys.argv[1]), IndexOptions(), workers, SystemClock(), Silent()).added)
+workers.close()
+"""
+
+
+def test_processes_that_go_on_hold_no_lock(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", _TWICE, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("6\n0\n", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -195,3 +196,22 @@ def test_of_packages_in_several_subdirs_the_same_is_told(filled: World, subdir: 
     filled.publish()
     assert filled.seen("") == before
     filled.check()
+
+
+@pytest.mark.parametrize(
+    "timestamps", [(None, None), (150_000_000_000, 1_700_000_000_000), (1_700_000_000_000, 150_000_000_000)]
+)
+def test_of_versions_and_times_that_are_nearly_the_same_the_same_is_told(
+    world: World, timestamps: tuple[int | None, int | None]
+) -> None:
+    for version, build, timestamp in zip(("1.0.0", "1.0", "1.0"), "abc", (None, *timestamps), strict=True):
+        given: dict[str, Any] = {} if timestamp is None else {"timestamp": timestamp}
+        world.upload(package("alpha", version, build, summary=f"{version} {build}", **given))
+    world.publish()
+    before = world.seen("")
+    world.check()
+    world.publisher.rebuild(world.key())
+    forget(world)
+    world.publish()
+    assert world.seen("") == before
+    world.check()

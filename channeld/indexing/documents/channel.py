@@ -90,11 +90,12 @@ def _known(name: str, known: Mapping[str, References]) -> dict[int, str]:
 
 
 def _references(files: Sequence[ShownFile]) -> dict[int, str]:
-    """Choose the files that speak for their package, as artifact id → subdir."""
-    chosen = set(
-        newest_of_versions((file.subdir, file.filename, file.version, file.timestamp_ms) for file in files)
+    """Choose the files that speak for their package, as artifact id → subdir, in the order of places."""
+    by_place = {(file.subdir, file.filename): file for file in files}
+    chosen = newest_of_versions(
+        (file.subdir, file.filename, file.version, file.timestamp_ms) for file in by_place.values()
     )
-    return {file.artifact_id: file.subdir for file in files if (file.subdir, file.filename) in chosen}
+    return {by_place[place].artifact_id: place[0] for place in chosen}
 
 
 def _read(details: PackageDetails) -> tuple[dict[str, Any], dict[str, Any], ChannelFacts]:
