@@ -153,10 +153,10 @@ def _serve(connection: Connection, others: Sequence[Connection], inherited: Sequ
     """Be a worker, until the other end of the pipe closes. ``others`` and ``inherited`` are not for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in others:
+        other.close()  # or nobody would see these pipes close for as long as this process lives
     for descriptor in inherited:
-        os.close(
-            descriptor
-        )  # such as pipes of the others, which would stay open for as long as this process lives
+        os.close(descriptor)
     try:
         while True:
             job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process

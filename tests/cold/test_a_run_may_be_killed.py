@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,33 @@ def _group_has_processes(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+_IDLE = """
+import time
+from channeld.cold.workers import Workers
+
+workers = Workers(3)
+workers.start()
+print(workers.count, flush=True)
+time.sleep(60)
+"""
+
+
+def test_processes_that_have_nothing_to_do_end_with_the_one_that_made_them() -> None:
+    command = [sys.executable, "-c", _IDLE]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"3\n"
+        process.kill()
+    try:
+        deadline = time.monotonic() + 10
+        while _group_has_processes(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not _group_has_processes(process.pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 _TWICE = """
