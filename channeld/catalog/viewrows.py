@@ -46,12 +46,9 @@ _ROWS = (
     )
     .join(t.files, t.files.c.id == t.file_labels.c.file_id)
     .join(t.artifacts, t.artifacts.c.id == t.files.c.artifact_id)
+    # the order of the table's key: with another column in it, all rows of a view would be written down to be sorted
+    .order_by(t.file_labels.c.filename, t.file_labels.c.file_id)
 )
-
-
-#: Not the order of the table's key: SQLite would rather go through a whole label in that order than look some names up
-#: and sort what it finds.
-_ORDER: Final = (t.file_labels.c.filename, t.file_labels.c.active, t.file_labels.c.file_id)
 
 
 def view_rows(
@@ -60,16 +57,13 @@ def view_rows(
     """Yield what the view knows of each file name, sorted; of the given names, or of all (streamed)."""
     base = _ROWS.where(t.file_labels.c.label_id == key.label_id, t.file_labels.c.subdir == key.subdir)
     if filenames is None:
-        # the order of the table's key: nothing has to be sorted
-        whole = base.order_by(t.file_labels.c.filename, t.file_labels.c.file_id)
         # of the statement, not of the connection: those would hold for everything else that the snapshot is asked
-        yield from _fold(key, connection.execute(whole.execution_options(yield_per=_ROWS_AT_ONCE)))
+        yield from _fold(key, connection.execute(base.execution_options(yield_per=_ROWS_AT_ONCE)))
         return
     ordered = sorted(filenames)
     for start in range(0, len(ordered), _CHUNK):
         chunk = ordered[start : start + _CHUNK]
-        some = base.where(t.file_labels.c.filename.in_(chunk))
-        yield from _fold(key, connection.execute(some.order_by(*_ORDER)))
+        yield from _fold(key, connection.execute(base.where(t.file_labels.c.filename.in_(chunk))))
 
 
 def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -> Iterator[ViewRow]:
@@ -83,7 +77,7 @@ def rows_of_names(connection: Connection, key: ViewKey, names: frozenset[str]) -
             t.files.c.subdir == key.subdir,
             t.file_labels.c.label_id == key.label_id,
         )
-        yield from _fold(key, connection.execute(query.order_by(*_ORDER)))
+        yield from _fold(key, connection.execute(query))
 
 
 def _fold(key: ViewKey, rows: sa.CursorResult[Any]) -> Iterator[ViewRow]:

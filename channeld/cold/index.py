@@ -99,10 +99,8 @@ class _Run:
         if not state.is_there(self.state_file):
             state.create(self.state_file)
         known, changes = self._compare()
-        load(
-            READ if changes.count else DOCUMENTS
-        )  # for forked processes to have it; now that no connection is open
-        workers.start(without=[lock])
+        load(READ if changes.count else DOCUMENTS)  # for processes that are forked to have it
+        workers.start(without=[lock])  # now that no connection is open
         with state.opened(self.state_file) as connection:
             self._update(connection, known, changes, workers, progress)
             self._draw(connection, workers)

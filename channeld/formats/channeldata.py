@@ -34,7 +34,7 @@ from typing import Any, Final
 
 from rattler import Version
 
-from channeld.formats.archive.facts import ChannelFacts
+from channeld.formats.archive.facts import ABOUT_FIELDS, ChannelFacts
 from channeld.formats.layout import Layout, canonical_json
 from channeld.formats.matching import parse_version
 from channeld.formats.timestamps import milliseconds
@@ -43,23 +43,7 @@ CHANNELDATA_VERSION: Final = 1
 CHANNELDATA_SECTIONS: Final = ("packages",)
 
 #: Texts and URLs, from the record where it has them (it may be patched), else from about.json.
-_TEXTS: Final = frozenset(
-    {
-        "description",
-        "dev_url",
-        "doc_source_url",
-        "doc_url",
-        "home",
-        "icon_hash",
-        "icon_url",
-        "identifiers",
-        "keywords",
-        "license",
-        "recipe_origin",
-        "summary",
-        "tags",
-    }
-)
+_TEXTS: Final = frozenset(ABOUT_FIELDS) - {"commits", "reference_package"}
 #: Where the recipe's source was, and as what the facts know it.
 _SOURCES: Final = {"source_url": "url", "source_git_url": "git_url"}
 #: Texts that are written on one line.
@@ -145,7 +129,6 @@ def _age(file: ReferenceFile) -> tuple[bool, Version, int]:
 def _texts(newest_first: list[ReferenceFile]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in newest_first:
-        # most files have few of them: looked for one by one it takes twice as long
         missing = _TEXTS - found.keys()
         for field in (missing & file.record.keys()) | (missing & file.facts.about.keys()):
             if text := _text_of(file, field):

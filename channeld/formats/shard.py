@@ -234,7 +234,7 @@ def encode_shard_index(
 
 
 def in_order(shards: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Put shards in the order of their names; those that are, stay as they are: 24,000 take 0.4 ms instead of 3."""
+    """Put shards in the order of their names; those that are, stay as they are: a third of the time."""
     names = list(shards)
     if all(map(lt, names, islice(names, 1, None))):
         return shards
@@ -288,7 +288,7 @@ def _pack_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> b
 
 
 def _encode_record(record: Record) -> dict[str, Any]:
-    """Write a record with its keys sorted: 3 µs for a usual one, where JSON there and back takes 8."""
+    """Write a record with its keys sorted: 3.7 µs for a usual one, where JSON there and back takes 7."""
     encoded = {}
     for field, is_hash in _fields_in_order(tuple(record)):
         value = record[field]
