@@ -17,7 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import MIB, Spread, forget_peak, machine, parser, peak_bytes, positive, say, seconds
+from benchmarks.measure import (
+    MIB,
+    Helped,
+    Spread,
+    forget_peak,
+    machine,
+    parser,
+    peak_bytes,
+    positive,
+    say,
+    seconds,
+)
 from benchmarks.rattlerindex import Indexed, one_more
 from benchmarks.servers import CHANNEL, open_folder
 from benchmarks.synthesis import SUBDIR, data_folder, fill_apart
@@ -35,6 +46,7 @@ class Rendering:
 
     seconds: float
     pack_bytes: int
+    #: Of this process and the one that helps, together.
     peak: int
 
 
@@ -73,8 +85,10 @@ def main() -> None:
 
 def _render(instance: Instance) -> Rendering:
     forget_peak(os.getpid())
-    took, publications = seconds(instance.publisher.publish_all)
-    return Rendering(took, sum(one.bytes_written for one in publications), peak_bytes(os.getpid()))
+    with Helped() as helped:
+        took, publications = seconds(instance.publisher.publish_all)
+    peak = peak_bytes(os.getpid()) + sum(helped.peaks.values())
+    return Rendering(took, sum(one.bytes_written for one in publications), peak)
 
 
 def _mark(instance: Instance) -> None:

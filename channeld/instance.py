@@ -26,6 +26,7 @@ from channeld.catalog.files import Artifact
 from channeld.clock import Clock
 from channeld.formats.names import FileName, Naming
 from channeld.indexing.assembly import Assembly
+from channeld.indexing.errands import MANY
 from channeld.indexing.packs import Packs
 from channeld.indexing.paging import PageSize
 from channeld.indexing.press import Levels
@@ -127,7 +128,8 @@ def open_instance(
     packs = Packs(root / "packs", disk)
     tables = Tables(packs)
     assembly = Assembly(root / "frames", packs, tables, disk)
-    threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="press")
+    cores = os.cpu_count() or 1
+    threads = ThreadPoolExecutor(cores, thread_name_prefix="press")
     engine = Engine(
         packs,
         tables,
@@ -135,6 +137,7 @@ def open_instance(
         PageSize.of(settings.index.page_records),
         levels(settings),
         settings.index.recompress_pages,
+        helped_from=MANY if cores > 1 else None,
     )
     publisher = Publisher(database, engine, assembly, clock, on_publication=on_publication)
     sweeper = Sweeper(database, packs, assembly, publisher.leadership, clock, retention(settings))

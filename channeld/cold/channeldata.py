@@ -7,14 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from channeld.cold import state
-from channeld.formats.archive.facts import ChannelFacts
-from channeld.formats.channeldata import ReferenceFile, newest_of_versions, package_entry
-from channeld.formats.layout import canonical_json, entry
+from channeld.formats.channeldata import EncodedFile, encoded_entry, newest_of_versions
 
 #: Subdir, file name, version, time of the build, record, run_exports, facts; the last three are JSON.
 _Row = tuple[str, str, str, int, bytes, bytes, bytes]
@@ -42,16 +37,14 @@ def draw_channeldata(state_file: Path, first: str, end: str) -> list[bytes]:
     with state.opened(state_file) as connection:
         rows = connection.execute(query, (first, end, end))
         return [
-            entry(name, canonical_json(package_entry(_references(row[1:] for row in files))))
+            encoded_entry(name, _references(row[1:] for row in files))
             for name, files in groupby(rows, key=itemgetter(0))
         ]
 
 
-def _references(rows: Iterable[_Row]) -> Iterator[ReferenceFile]:
+def _references(rows: Iterable[_Row]) -> Iterator[EncodedFile]:
     """Choose the files that speak for their package."""
     files = {(row[0], row[1]): row for row in rows}
-    chosen = newest_of_versions(row[:4] for row in files.values())
-    for subdir, filename in chosen:
+    for subdir, filename in newest_of_versions(row[:4] for row in files.values()):
         *_, record, run_exports, facts = files[subdir, filename]
-        said: dict[str, Any] = orjson.loads(facts)
-        yield ReferenceFile(subdir, orjson.loads(record), orjson.loads(run_exports), ChannelFacts(**said))
+        yield subdir, record, run_exports, facts

@@ -12,8 +12,6 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import pickle
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from channeld.errors import Unavailable
+from channeld.jobs import receive, send, serve
 
 J = TypeVar("J", bound=Callable[[], Any])
 
@@ -121,11 +120,9 @@ class Workers:
             while busy := [connection for connection, waiting in given.items() if waiting]:
                 for ready in wait(busy):
                     connection = cast(Connection, ready)
-                    result = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+                    result = receive(connection)
                     job = given[connection].pop(0)
                     self._give(connection, given[connection], jobs)
-                    if isinstance(result, BaseException):
-                        raise result
                     yield job, result
         except (EOFError, ConnectionError) as error:
             raise WorkerDied from error
@@ -134,7 +131,7 @@ class Workers:
     def _give(connection: Connection, waiting: list[J], jobs: Iterator[J]) -> None:
         job = next(jobs, None)
         if job is not None:
-            connection.send_bytes(pickle.dumps(job, 5))
+            send(connection, job)
             waiting.append(job)
 
     def close(self) -> None:
@@ -150,20 +147,9 @@ class Workers:
 
 
 def _serve(connection: Connection, others: Sequence[Connection], inherited: Sequence[int]) -> None:
-    """Be a worker, until the other end of the pipe closes. ``others`` and ``inherited`` are not for it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Be a worker. ``others`` and ``inherited`` are not for it."""
     for other in others:
         other.close()  # or nobody would see these pipes close for as long as this process lives
     for descriptor in inherited:
         os.close(descriptor)
-    try:
-        while True:
-            job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
-            try:
-                result = job()
-            except Exception as error:  # noqa: BLE001 - raised again where the job came from
-                result = error
-            connection.send_bytes(pickle.dumps(result, 5))
-    except (EOFError, ConnectionError):
-        os._exit(0)
+    serve(connection)

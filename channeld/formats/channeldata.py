@@ -30,12 +30,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
+import orjson
 from rattler import Version
 
 from channeld.formats.archive.facts import ABOUT_FIELDS, ChannelFacts
-from channeld.formats.layout import Layout, canonical_json
+from channeld.formats.layout import Layout, canonical_json, entry
 from channeld.formats.matching import parse_version
 from channeld.formats.timestamps import milliseconds
 
@@ -50,6 +51,8 @@ _SOURCES: Final = {"source_url": "url", "source_git_url": "git_url"}
 _ONE_LINE: Final = frozenset({"description", "summary"})
 
 Record = Mapping[str, Any]
+#: A reference file as it is stored: subdir; record, run_exports and facts as JSON.
+EncodedFile = tuple[str, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,13 @@ class ReferenceFile:
     #: In the form of CEP 12; empty for none.
     run_exports: Mapping[str, Any]
     facts: ChannelFacts
+
+    @classmethod
+    def decode(cls, file: EncodedFile) -> Self:
+        """Read it as it is stored."""
+        subdir, record, run_exports, facts = file
+        said: dict[str, Any] = orjson.loads(facts)
+        return cls(subdir, orjson.loads(record), orjson.loads(run_exports), ChannelFacts(**said))
 
 
 def reference_files(files: Iterable[tuple[str, str, Record]]) -> list[tuple[str, str]]:
@@ -109,8 +119,13 @@ def package_entry(files: Iterable[ReferenceFile]) -> dict[str, Any]:
     }
 
 
+def encoded_entry(name: str, files: Iterable[EncodedFile]) -> bytes:
+    """Write the line of a package, from all its reference files as they are stored."""
+    return entry(name, canonical_json(package_entry(ReferenceFile.decode(file) for file in files)))
+
+
 def channeldata_layout(subdirs: Iterable[str]) -> Layout:
-    """Lay out the document. Its entries are ``entry(name, canonical_json(package_entry(...)))``."""
+    """Lay out the document. Its entries are those of ``encoded_entry``."""
     return Layout(
         CHANNELDATA_SECTIONS,
         (

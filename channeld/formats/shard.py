@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +45,8 @@ _SHARD_LEVEL: Final = 6
 # Two thirds of an index are hashes, which do not compress. For 20,000 names level 1 leaves 740 kB in 3 ms, 3 leaves
 # 738 kB in 7, 16 leaves 715 kB in 136; and every change writes an index anew: 1.
 _INDEX_LEVEL: Final = 1
+# A context keeps the memory of the largest shard it had.
+_LARGEST_FOR_KEPT_CONTEXT: Final = 1 << 20
 # For reading what others wrote: the largest window that conda and rattler accept.
 _MAX_WINDOW: Final = 1 << 27
 
@@ -124,17 +127,7 @@ def encode_shard(sections: Sections, removed: Iterable[str] = ()) -> bytes:
         ShardTooLarge: more than clients decompress.
         ValueError: a section that is none, or a hash that is not hex of its length.
     """
-    return compress_shard(pack_shard(sections, removed))
-
-
-def pack_shard(sections: Sections, removed: Iterable[str] = ()) -> bytes:
-    """Write a shard as ``encode_shard`` does, but for compressing it; raises as that does."""
-    return _pack_document(_encode_sections(sections), sorted(removed))
-
-
-def compress_shard(packed: bytes) -> bytes:
-    """Compress a packed shard; other threads can run meanwhile."""
-    return _compress(packed, _SHARD_LEVEL)
+    return _compress_document(_encode_sections(sections), sorted(removed))
 
 
 def edit_shard(
@@ -169,7 +162,7 @@ def edit_shard(
     if not any(merged.values()):
         return None
     listed = [filename for filename in document.get("removed", ()) if filename not in filenames]
-    return compress_shard(_pack_document(dict(sorted(merged.items())), sorted((*listed, *removed))))
+    return _compress_document(dict(sorted(merged.items())), sorted((*listed, *removed)))
 
 
 def decode_shard(data: bytes) -> Shard:
@@ -230,7 +223,7 @@ def encode_shard_index(
         "shards": in_order(shards),
         "version": INDEX_VERSION,
     }
-    return _compress(_pack(document), _INDEX_LEVEL)
+    return _compressor(_INDEX_LEVEL).compress(_pack(document))
 
 
 def in_order(shards: Mapping[str, bytes]) -> Mapping[str, bytes]:
@@ -273,7 +266,7 @@ def _encode_sections(sections: Sections) -> dict[str, dict[str, Any]]:
     }
 
 
-def _pack_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> bytes:
+def _compress_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> bytes:
     document: dict[str, Any] = {name: sections.pop(name, {}) for name in _CLASSIC}
     document["removed"] = removed
     if wrong := next((name for name in sections if not name.startswith(_V3)), None):
@@ -284,7 +277,8 @@ def _pack_document(sections: dict[str, dict[str, Any]], removed: list[str]) -> b
     packed = _pack(document)
     if len(packed) > SHARD_LIMIT:
         raise ShardTooLarge(len(packed))
-    return packed
+    compressor = _shards.compressor if len(packed) <= _LARGEST_FOR_KEPT_CONTEXT else _compressor(_SHARD_LEVEL)
+    return compressor.compress(packed)
 
 
 def _encode_record(record: Record) -> dict[str, Any]:
@@ -342,8 +336,18 @@ def _pack(document: Mapping[str, Any]) -> bytes:
     return bytes(msgpack.packb(document, use_bin_type=True))
 
 
-def _compress(packed: bytes, level: int) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_content_size=True).compress(packed)
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=level, write_content_size=True)
+
+
+class _Shards(threading.local):
+    """The zstd context of a thread, as threads must not share one: a third of the time of a shard is making it anew."""
+
+    def __init__(self) -> None:
+        self.compressor = _compressor(_SHARD_LEVEL)
+
+
+_shards: Final = _Shards()
 
 
 def _unpack(data: bytes, limit: int, what: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from channeld.catalog.shards import NewShard
 from channeld.catalog.views import ViewKey
 from channeld.errors import Unavailable
 from channeld.formats.repodata import V3_SECTIONS
-from channeld.indexing import pagetable, tables
+from channeld.indexing import errands, pagetable, tables
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CURRENT, REPODATA
 from channeld.indexing.documents.shards import Listed
@@ -56,6 +56,8 @@ class Engine:
     levels: Levels = field(default_factory=Levels)
     #: How many pages pressed quickly before are pressed again, well, inside a render that changes their document.
     recompress_pages: int = 8
+    #: The files of a view from which on another process helps to rebuild it; None for never.
+    helped_from: int | None = errands.MANY
     #: What the latest shard indexes list: taking one apart costs more than all else that a change does to shards.
     shard_indexes: Latest[Place, Listed] = field(default_factory=lambda: Latest(_MOST_NAMES, _names))
 

@@ -19,6 +19,7 @@ from channeld.indexing.documents.channel import edit_channeldata, rebuild_channe
 from channeld.indexing.documents.current import SMALL, keep_current_if_whole, render_current
 from channeld.indexing.documents.names import CHANNEL_LEVEL, CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
+from channeld.indexing.errands import Helpers
 from channeld.indexing.generation import Documents
 from channeld.indexing.rebuild import References, rebuild_view
 from channeld.indexing.render import Render, damage_of
@@ -42,13 +43,21 @@ def render_work(
     Raises:
         ViewDamaged: a stored piece of a view that was to be edited is not as it was written.
     """
+    with Helpers(render.engine.executor, render.engine.helped_from) as helpers:
+        return _render_all(connection, render, work, damaged, helpers)
+
+
+def _render_all(
+    connection: Connection, render: Render, work: DirtyWork, damaged: Collection[ViewKey], helpers: Helpers
+) -> dict[ViewKey, Before]:
     before: dict[ViewKey, Before] = {}
     rebuilt: dict[int, dict[str, References]] = {}  # by label and subdir
     for one in work.views:
         if one.key.subdir != CHANNEL_LEVEL:
             before[one.key] = _start(connection, render, one.key)
             whole = one.key in damaged or _is_whole(one, before[one.key].documents)
-            references = _render_view(connection, render, replace(one, filenames=None) if whole else one)
+            meant = replace(one, filenames=None) if whole else one
+            references = _render_view(connection, render, meant, helpers)
             if references is not None:
                 rebuilt.setdefault(one.key.label_id, {})[one.key.subdir] = references
     for of_label in _by_label(work):
@@ -59,7 +68,7 @@ def render_work(
             if edited and key not in damaged and CHANNELDATA in before[key].documents:
                 edit_channeldata(render, connection, key, of_label)
             else:
-                rebuild_channeldata(render, connection, key, rebuilt.get(key.label_id, {}))
+                rebuild_channeldata(render, connection, key, rebuilt.get(key.label_id, {}), helpers)
     return before
 
 
@@ -76,13 +85,15 @@ def _is_whole(work: ViewWork, documents: Documents) -> bool:
     return work.filenames is None or not needed <= documents.keys()
 
 
-def _render_view(connection: Connection, render: Render, work: ViewWork) -> References | None:
+def _render_view(
+    connection: Connection, render: Render, work: ViewWork, helpers: Helpers
+) -> References | None:
     """Render a view; returns what ``rebuild_view`` does, None where it was edited."""
     key, references = work.key, None
     relations = ChannelRelations(**labels.relations_of(connection, key.label_id))
     with damage_of(key):
         if work.filenames is None:
-            references = rebuild_view(render, connection, key, relations)
+            references = rebuild_view(render, connection, key, relations, helpers)
         else:
             edit_view(render, connection, work, relations)
         if labelcontents.is_small(connection, key, SMALL):

@@ -14,6 +14,7 @@ from channeld.catalog import (
     audit,
     channels,
     files,
+    labelcontents,
     listing,
     newest,
     packagerows,
@@ -82,7 +83,7 @@ def read_names(connection: Connection) -> object:
 
 
 def read_channeldata(connection: Connection) -> object:
-    return packagerows.shown_files(connection, view_key(connection), "alpha")
+    return labelcontents.shown_files(connection, view_key(connection), ["alpha"], None)
 
 
 def read_newest(connection: Connection) -> object:
@@ -120,7 +121,7 @@ ASKED: list[Callable[[Connection], object]] = [
     lambda c: selection.select(c, channels.get(c, "chan"), Selection(filename=ALPHA.filename)),
     lambda c: listing.page(c, channels.get(c, "chan"), Wanted(filename=ALPHA.filename, label="main"), 10),
     lambda c: listing.page(c, channels.get(c, "chan"), Wanted(name="alpha"), 10),
-    lambda c: packagerows.names(c, view_key(c), "p000001", 10),
+    lambda c: list(packagerows.details(c, [1, 2])),
     lambda c: tokens.find_valid(c, f"cd-{'a' * 12}-{'b' * 32}", NOW),
     lambda c: files.add(c, "chan", artifact("beta"), ["main", "new"], actor()),
     lambda c: files.delete(c, "chan", "noarch", ALPHA.filename, actor()),

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.project import ROOT, project_files
 
-GROUND = {"errors", "settings", "logs", "clock", "cachepolicy", "lives"}
+GROUND = {"errors", "settings", "logs", "clock", "cachepolicy", "lives", "jobs"}
 STATE = {"catalog", "blobs"}
 VERBS = {"intake", "promotion", "patching", "indexing", "push", "webhooks"}
 
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "clock": set[str](),
     "lives": set[str](),
+    "jobs": set[str](),
     "settings": {"errors"},
     "cachepolicy": {"settings"},
     "logs": {"settings"},

@@ -142,6 +142,7 @@ class World:
         page_size: PageSize = SMALL_PAGES,
         levels: Levels | None = None,
         recompress_pages: int = 0,
+        helped_from: int | None = None,
         retention: Retention | None = None,
         holder: str | None = None,
     ) -> None:
@@ -155,7 +156,13 @@ class World:
         self.assembly = Assembly(folder / "frames", self.packs, self.tables, self.disk)
         self.threads = ThreadPoolExecutor(2)
         self.engine = Engine(
-            self.packs, self.tables, self.threads, page_size, levels or Levels(3, 3, 3), recompress_pages
+            self.packs,
+            self.tables,
+            self.threads,
+            page_size,
+            levels or Levels(3, 3, 3),
+            recompress_pages,
+            helped_from,
         )
         self.publications: list[Publication] = []
         self.publisher = Publisher(

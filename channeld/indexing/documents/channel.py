@@ -7,26 +7,19 @@ made anew when it is rendered for the first time, or when a whole subdir is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from sqlalchemy import Connection
 
 from channeld.catalog import labelcontents, packagerows
 from channeld.catalog.labelcontents import ShownFile
-from channeld.catalog.packagerows import PackageDetails
 from channeld.catalog.views import ViewKey, ViewWork
-from channeld.formats.archive.facts import ChannelFacts
-from channeld.formats.channeldata import (
-    CHANNELDATA_SECTIONS,
-    ReferenceFile,
-    newest_of_versions,
-    package_entry,
-)
-from channeld.formats.layout import canonical_json, entry
+from channeld.formats.channeldata import CHANNELDATA_SECTIONS, newest_of_versions
 from channeld.indexing.documents import layouts
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CHANNELDATA
+from channeld.indexing.errands import Errands, Helpers
+from channeld.indexing.packages import Line, PackageReferences, make_entries
 from channeld.indexing.rebuild import Pages, References, readable_table
 from channeld.indexing.render import Render
 
@@ -43,14 +36,28 @@ def edit_channeldata(render: Render, connection: Connection, key: ViewKey, works
 
 
 def rebuild_channeldata(
-    render: Render, connection: Connection, key: ViewKey, known: Mapping[str, References]
+    render: Render, connection: Connection, key: ViewKey, known: Mapping[str, References], helpers: Helpers
 ) -> None:
     """Make the document from the catalog alone; ``known`` has what rebuilding views of some subdirs has found."""
     pages = Pages(render, readable_table(render, key, CHANNELDATA))
     names = labelcontents.names_of_label(connection, key.label_id)
-    for name, line in channeldata_lines(connection, key, names, known):
-        pages.add(_PACKAGES, name, line)
+    files = sum(len(ids) for references in known.values() for ids in references.values())
+    errands = Errands(helpers.for_files(files), make_entries)
+    try:
+        for packages in _packages(connection, key, names, known):
+            for made in errands.give(packages):
+                _add(pages, made)
+        for made in errands.rest():
+            _add(pages, made)
+    except BaseException:
+        errands.cancel()
+        raise
     render.put_document(key, CHANNELDATA, pages.finish(), channeldata_layout(connection, key))
+
+
+def _add(pages: Pages, lines: Sequence[Line]) -> None:
+    for name, line in lines:
+        pages.add(_PACKAGES, name, line)
 
 
 def channeldata_layout(connection: Connection, key: ViewKey) -> LayoutOf:
@@ -58,10 +65,16 @@ def channeldata_layout(connection: Connection, key: ViewKey) -> LayoutOf:
     return layouts.channeldata(labelcontents.subdirs_of_label(connection, key.label_id))
 
 
-def channeldata_lines(
-    connection: Connection, key: ViewKey, names: Sequence[str], known: Mapping[str, References] = _NOTHING
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the entry of each package of which the label shows something, in the order of the names.
+def channeldata_lines(connection: Connection, key: ViewKey, names: Sequence[str]) -> Iterator[Line]:
+    """Yield the entry of each package of which the label shows something, in the order of the names."""
+    for packages in _packages(connection, key, names, _NOTHING):
+        yield from make_entries(packages)
+
+
+def _packages(
+    connection: Connection, key: ViewKey, names: Sequence[str], known: Mapping[str, References]
+) -> Iterator[list[PackageReferences]]:
+    """Yield packages of which the label shows something, in the order of the names, some at a time.
 
     ``known`` has, by subdir, the artifacts that speak for a package; of other subdirs the catalog is asked.
     """
@@ -75,14 +88,15 @@ def channeldata_lines(
         chosen = {name: _references(shown.get(name, ())) | _known(name, known) for name in some}
         ids = [artifact_id for found in chosen.values() for artifact_id in found]
         details = dict(packagerows.details(connection, ids))
-        for name in sorted(chosen):
-            references = [
-                ReferenceFile(subdir, *_read(details[artifact_id]))
+        files = {
+            name: [
+                (subdir, *details[artifact_id])
                 for artifact_id, subdir in chosen[name].items()
                 if artifact_id in details
             ]
-            if references:
-                yield name, entry(name, canonical_json(package_entry(references)))
+            for name in sorted(chosen)
+        }
+        yield [PackageReferences(name, found) for name, found in files.items() if found]
 
 
 def _known(name: str, known: Mapping[str, References]) -> dict[int, str]:
@@ -96,8 +110,3 @@ def _references(files: Sequence[ShownFile]) -> dict[int, str]:
         (file.subdir, file.filename, file.version, file.timestamp_ms) for file in by_place.values()
     )
     return {by_place[place].artifact_id: place[0] for place in chosen}
-
-
-def _read(details: PackageDetails) -> tuple[dict[str, Any], dict[str, Any], ChannelFacts]:
-    facts = ChannelFacts(**orjson.loads(details.facts))
-    return orjson.loads(details.record), orjson.loads(details.run_exports), facts

@@ -23,12 +23,11 @@ from channeld.formats.shard import (
     STALE_SHARDS,
     Sections,
     ShardTooLarge,
-    compress_shard,
     decode_shard_index,
     edit_shard,
+    encode_shard,
     encode_shard_index,
     in_order,
-    pack_shard,
     shard_digest,
 )
 from channeld.indexing.documents.records import key_in, record_of
@@ -48,14 +47,8 @@ def shard(files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
     Raises:
         ShardTooLarge: it is more than clients take.
     """
-    packed = pack(files, lists_removed=lists_removed)
-    return compress_shard(packed) if packed is not None else None
-
-
-def pack(files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
-    """Do what ``shard`` does, but for compressing it."""
     sections, removed = _sort(files, lists_removed=lists_removed)
-    return pack_shard(sections, removed) if sections else None
+    return encode_shard(sections, removed) if sections else None
 
 
 def _sort(files: Iterable[FileRecord], *, lists_removed: bool) -> tuple[Sections, list[str]]:
@@ -101,8 +94,11 @@ class ShardIndex:
 
     def replace(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
         """Make a package's shard from all its files; returns its bytes, or None when there is no new one."""
-        packed = self.pack(name, files, lists_removed=lists_removed)
-        return self.put(name, compress_shard(packed)) if packed is not None else None
+        try:
+            return self.put(name, shard(files, lists_removed=lists_removed))
+        except ShardTooLarge as error:
+            self.keep(name, error)
+            return None
 
     def edit(
         self, name: str, data: bytes, files: Collection[FileRecord], *, lists_removed: bool
@@ -113,17 +109,8 @@ class ShardIndex:
         try:
             return self.put(name, edit_shard(data, filenames, sections, removed))
         except ShardTooLarge as error:
-            self._keep(name, error)
+            self.keep(name, error)
             return None
-
-    def pack(self, name: str, files: Iterable[FileRecord], *, lists_removed: bool) -> bytes | None:
-        """Do what ``replace`` does, but for compressing the shard; then it has to be ``put``."""
-        try:
-            packed = pack(files, lists_removed=lists_removed)
-        except ShardTooLarge as error:
-            self._keep(name, error)
-            return None
-        return self.put(name, None) if packed is None else packed
 
     def put(self, name: str, data: bytes | None) -> bytes | None:
         """Note the shard of a package, None where nothing of it is shown; returns it."""
@@ -134,7 +121,8 @@ class ShardIndex:
             self.hashes[name] = shard_digest(data)
         return data
 
-    def _keep(self, name: str, error: ShardTooLarge) -> None:
+    def keep(self, name: str, error: ShardTooLarge) -> None:
+        """Note that the shard of a package stays as it is, since it would be too large."""
         log.error("The shard of the package %r stays as it is. %s", name, error)
         if name in self.last.hashes:
             self.hashes[name] = self.last.hashes[name]
