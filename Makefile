@@ -1,7 +1,7 @@
 # Every command of the project. Each one makes the environment first, which is done once.
 
 PYTHON_OF_PROJECT := .venv/bin/python
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help setup demo serve test check format docs bench clean
 
@@ -19,7 +19,7 @@ serve: setup ## the server, with its data in ./data
 
 # Tests start many processes, which should not all compile the same modules again.
 test: export PYTHONDONTWRITEBYTECODE =
-test: setup ## all tests (WORKERS=2: how many at a time; ARGS: more for pytest)
+test: setup ## all tests (WORKERS=3: how many at a time; ARGS: more for pytest)
 	@$(PYTHON_OF_PROJECT) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup ## lint, format and types, without a change to any file

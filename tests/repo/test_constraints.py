@@ -55,8 +55,8 @@ def test_a_pin_is_a_version_that_the_project_takes(requirement: Requirement) -> 
 
 
 def test_everything_that_is_needed_is_pinned_and_nothing_else() -> None:
-    # hatchling asks for editables only when it makes an editable install, as the environment has.
-    assert pins().keys() == needed() | {"editables"}
+    # pip installs all of it; hatchling asks for editables only for an editable install, as the environment has.
+    assert pins().keys() == needed() | {"pip", "editables"}
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:

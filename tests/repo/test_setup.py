@@ -82,7 +82,12 @@ def machine(tmp_path: Path) -> Machine:
 
 
 PIP = "python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt"
-MADE = ["python -m venv .venv", f"{PIP} hatchling editables", f"{PIP} --no-build-isolation -e .[dev]"]
+MADE = [
+    "python -m venv .venv",
+    f"{PIP} pip",
+    f"{PIP} hatchling editables",
+    f"{PIP} --no-build-isolation -e .[dev]",
+]
 SAID = [
     "Installing what channeld needs into .venv (Python 3.11.2); this is done once and takes a minute …",
     "The environment is ready.",
