@@ -120,11 +120,23 @@ class Assembly:
             PieceDamaged, DiskFull, DiskUnavailable: as ``ensure`` does.
         """
         while True:
-            path = self.ensure(document)
+            self.ensure(document)
+            file = self.find(document)
+            if file is not None:  # else it was dropped in between
+                return file
+
+    def find(self, document: Paged) -> BinaryIO | None:
+        """Open the document's frame if it is there; the caller closes it.
+
+        Raises:
+            DiskUnavailable
+        """
+        path = self.path(document)
+        with disk_errors(path):
             try:
                 return path.open("rb")
             except FileNotFoundError:
-                continue  # it was dropped in between
+                return None
 
     def _write(self, target: BinaryIO, document: Paged, table: PageTable, previous: Paged | None) -> None:
         self._disk.write(target, header(document.raw_size))

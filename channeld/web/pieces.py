@@ -18,6 +18,7 @@ from channeld.indexing.generation import Paged
 from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import Place
 from channeld.indexing.tables import Tables
+from channeld.web.representation import Take
 
 T = TypeVar("T")
 
@@ -91,16 +92,23 @@ class Pieces:
                 self._kept_bytes -= len(self._kept.popitem(last=False)[1])
         return data
 
-    async def open_frame(self, document: Paged) -> BinaryIO:
-        """Open the zstd frame of a document, assembled first if need be; the caller closes it."""
-        if not self._assembly.path(document).exists():
+    async def open_frame(self, document: Paged, take: Take) -> bytes | BinaryIO:
+        """Open the zstd frame of a document, assembled first if need be, and return what is taken of it."""
+        taken = await self.on_thread(lambda: self._take_frame(document, take))
+        if taken is None:
             # the first readers after a start come together, and one frame may be 30 MB
             await self._once(("frame", document.zst_digest), lambda: self._assembly.ensure(document))
-        return await self.on_thread(lambda: self._assembly.open(document))
+            taken = await self.on_thread(lambda: take(self._assembly.open(document)))
+        return taken
 
-    async def open_artifact(self, sha256: str) -> BinaryIO:
-        """Open an artifact; the caller closes it."""
-        return await self.on_thread(lambda: self._blobs.open(sha256))
+    def _take_frame(self, document: Paged, take: Take) -> bytes | BinaryIO | None:
+        """Return what is taken of a frame; None where it is not assembled."""
+        file = self._assembly.find(document)
+        return take(file) if file is not None else None
+
+    async def open_artifact(self, sha256: str, take: Take) -> bytes | BinaryIO:
+        """Open an artifact, and return what is taken of it."""
+        return await self.on_thread(lambda: take(self._blobs.open(sha256)))
 
     async def read_text(self, document: Paged, start: int, stop: int) -> AsyncIterator[bytes]:
         """Yield a range of the plain text of a document, a few pages at a time."""

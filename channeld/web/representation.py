@@ -14,16 +14,20 @@ class BytesBody:
     data: bytes
 
 
+#: Takes of a file what will be sent: its bytes, for which it is closed, or the file itself, to send them from.
+Take = Callable[[BinaryIO], bytes | BinaryIO]
+
+
 @dataclass(frozen=True, slots=True)
 class FileBody:
     """A part of a file, from ``offset`` on.
 
-    ``open`` returns a file of the operating system that is the responder's alone to close. It is called before
-    anything is sent, and only if the bytes are; from then on the file may be deleted. It raises what the reader
+    ``open`` opens a file of the operating system and returns what ``Take`` takes of it, both on a thread. It is called
+    before anything is sent, and only if the bytes are; from then on the file may be deleted. It raises what the reader
     should be told.
     """
 
-    open: Callable[[], Awaitable[BinaryIO]]
+    open: Callable[[Take], Awaitable[bytes | BinaryIO]]
     offset: int = 0
 
 

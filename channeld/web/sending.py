@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final
@@ -65,16 +66,29 @@ async def _send_file(
     request: web.Request, status: int, fields: dict[str, str], body: FileBody, start: int, stop: int
 ) -> web.StreamResponse:
     first, count = body.offset + start, stop - start
-    with await body.open() as file:
-        there = os.fstat(file.fileno()).st_size - first
-        if there < count:
-            raise StoredBytesMissing(count, max(there, 0))
-        if count <= CHUNK:
-            data = os.pread(file.fileno(), count, first)
-            return web.Response(status=status, headers=fields, body=data)
+    taken = await body.open(partial(_take, first, count))
+    if isinstance(taken, bytes):
+        return web.Response(status=status, headers=fields, body=taken)
+    with taken as file:
         return await _deliver(
             request, status, fields, count, partial(_write_file, request, file, first, count)
         )
+
+
+def _take(first: int, count: int, file: BinaryIO) -> bytes | BinaryIO:
+    """Read a small part where the file was opened: one trip to a thread does for both. A large one stays there."""
+    with ExitStack() as opened:
+        opened.enter_context(file)
+        there = os.fstat(file.fileno()).st_size - first
+        if there < count:
+            raise StoredBytesMissing(count, max(there, 0))
+        if count > CHUNK:
+            opened.pop_all()
+            return file
+        data = os.pread(file.fileno(), count, first)
+        if len(data) < count:
+            raise StoredBytesMissing(count, len(data))
+        return data
 
 
 async def _send_stream(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pytest
 from aiohttp import web
 
-from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody
+from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody, Take
 from channeld.web.responder import respond
 from tests.support.edge import Handler, ask, head, serving
 
@@ -31,9 +31,9 @@ class Watched:
         self.stream_closed = False
         self.returned = asyncio.Event()
 
-    async def _open(self) -> BinaryIO:
+    async def _open(self, take: Take) -> bytes | BinaryIO:
         self.file = self.path.open("rb")
-        return self.file
+        return take(self.file)
 
     async def _read(self, start: int, stop: int) -> AsyncIterator[bytes]:
         try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from channeld.errors import Unavailable
-from channeld.web.representation import FileBody, Representation
+from channeld.web.representation import FileBody, Representation, Take
 from channeld.web.responder import respond
 from channeld.web.sending import StoredBytesMissing
 from tests.support.edge import Answer, Handler, ask, connected, divided, head, serving
@@ -28,11 +31,11 @@ class Shelf:
         self.opened: list[BinaryIO] = []
         path.write_bytes(data)
 
-    async def open(self) -> BinaryIO:
+    async def open(self, take: Take) -> bytes | BinaryIO:
         """Open it once more."""
         file = self.path.open("rb")
         self.opened.append(file)
-        return file
+        return take(file)
 
     @property
     def states(self) -> list[bool]:
@@ -152,6 +155,43 @@ async def test_a_file_that_is_too_short_is_told_before_anything_is_sent(
     assert shelf.states == [True]
 
 
+async def test_a_small_part_is_read_where_the_file_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, pread = Shelf(tmp_path / "file"), os.pread
+    readers: list[str] = []
+
+    def watched(descriptor: int, size: int, offset: int) -> bytes:
+        readers.append(threading.current_thread().name)
+        return pread(descriptor, size, offset)
+
+    async def on_thread(take: Take) -> bytes | BinaryIO:
+        return await asyncio.get_running_loop().run_in_executor(thread, asyncio.run, shelf.open(take))
+
+    monkeypatch.setattr(os, "pread", watched)
+    body = replace(document(shelf), body=FileBody(on_thread, 7))
+    with ThreadPoolExecutor(thread_name_prefix="disk") as thread:
+        async with serving(handler_of(body)) as port:
+            answer = await ask(port, "GET", fields={"Range": "bytes=100-1099"})
+
+    assert (answer.status, answer.body) == (206, DATA[107:1107])
+    assert readers == ["disk_0"]
+    assert shelf.states == [True]
+
+
+async def test_a_small_part_that_goes_while_it_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, pread = Shelf(tmp_path / "file"), os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, size, offset: pread(descriptor, size // 2, offset))
+
+    async with serving(handler_of(document(shelf))) as port:
+        answer = await ask(port, "GET", fields={"Range": "bytes=0-999"})
+
+    assert (answer.status, answer.body.decode()) == (503, str(StoredBytesMissing(1000, 500)))
+    assert shelf.states == [True]
+
+
 @pytest.fixture(params=[NotImplementedError, asyncio.SendfileNotAvailableError])
 def without_sendfile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event loop, or a transport, that cannot send files."""
@@ -182,8 +222,8 @@ async def test_one_open_file_can_serve_several_requests_at_once(
     path.write_bytes(DATA)
     descriptor = os.open(path, os.O_RDONLY)
 
-    async def open_shared() -> BinaryIO:
-        return os.fdopen(os.dup(descriptor), "rb", buffering=0)
+    async def open_shared(take: Take) -> bytes | BinaryIO:
+        return take(os.fdopen(os.dup(descriptor), "rb", buffering=0))
 
     shelf = Shelf(tmp_path / "other")
     shelf.open = open_shared  # type: ignore[method-assign]

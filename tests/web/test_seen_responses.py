@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody
+from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody, Take
 from channeld.web.responder import respond
 from tests.support.edge import ask, serving
 
@@ -33,8 +33,8 @@ def bodies(folder: Path) -> dict[str, Body]:
     path = folder / "file"
     path.write_bytes(bytes(SIZE))
 
-    async def open_file() -> BinaryIO:
-        return path.open("rb")
+    async def open_file(take: Take) -> bytes | BinaryIO:
+        return take(path.open("rb"))
 
     async def read(start: int, stop: int) -> AsyncIterator[bytes]:
         yield bytes(stop - start)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import pytest
 from aiohttp import web
 
-from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody
+from channeld.web.representation import Body, BytesBody, FileBody, Representation, StreamBody, Take
 from channeld.web.responder import respond
 from tests.support.edge import Answer, ask, serving
 
@@ -50,8 +50,8 @@ def make_file(data: bytes, folder: Path) -> Body:
     path = folder / "file"
     path.write_bytes(b"before" + data + b"after")
 
-    async def open_file() -> BinaryIO:
-        return path.open("rb")
+    async def open_file(take: Take) -> bytes | BinaryIO:
+        return take(path.open("rb"))
 
     return FileBody(open_file, offset=len(b"before"))
 
