@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from channeld.catalog.prepared import execute
-from channeld.catalog.unavailable import CatalogUnavailable, problem_of, unavailable_on_error
+from channeld.catalog.unavailable import CatalogUnavailable, trouble_of, unavailable_on_error
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ class GroupCommit:
         except BaseException as error:  # noqa: BLE001 - whatever broke the commit is the answer to each in it
             for job in taken:
                 # each caller gets an exception of its own: raising one adds to its traceback
-                failure = CatalogUnavailable(problem_of(_root(error)))
+                failure = trouble_of(_root(error))
                 failure.__cause__ = error
                 job.future.set_exception(failure)
             return
@@ -148,7 +148,7 @@ def _attempt(connection: Connection, job: _Job[Any]) -> _Outcome:
             execute(connection, "ROLLBACK TO SAVEPOINT one_write")
             execute(connection, "RELEASE SAVEPOINT one_write")
         except sa.exc.SQLAlchemyError:
-            raise CatalogUnavailable(problem_of(_root(error))) from error
+            raise trouble_of(_root(error)) from error
         return _Outcome(failure=error)
     return _Outcome(value)
 

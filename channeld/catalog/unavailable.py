@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import sqlalchemy as sa
 
@@ -14,6 +15,9 @@ from channeld.errors import Unavailable
 
 #: What SQLAlchemy raises about the statement, not about the state of the database.
 _ABOUT_STATEMENT = (sa.exc.IntegrityError, sa.exc.ProgrammingError)
+
+#: SQLite's primary code in an extended one.
+_PRIMARY: Final = 0xFF
 
 
 @dataclass(eq=False)
@@ -38,6 +42,19 @@ class CommitUncertain(CatalogUnavailable):
         return f"Whether the catalog kept the change is not known: {self.problem}."
 
 
+@dataclass(eq=False)
+class CatalogDamaged(CatalogUnavailable):
+    """SQLite finds no database in the file, or a damaged one."""
+
+    advice: ClassVar[str] = (
+        "Trying again will not help: look at the disk and at storage.data_dir, "
+        "or restore a backup with channeld restore."
+    )
+
+    def sentence(self) -> str:
+        return f"The catalog is damaged, or its file is none: {self.problem}."
+
+
 @contextmanager
 def unavailable_on_error() -> Iterator[None]:
     """Turn what SQLAlchemy raises for a database in trouble into ``CatalogUnavailable``.
@@ -51,9 +68,16 @@ def unavailable_on_error() -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         if isinstance(error, _ABOUT_STATEMENT):
             raise
-        raise CatalogUnavailable(problem_of(error)) from error
+        raise trouble_of(error) from error
     except sa.exc.TimeoutError as error:
         raise CatalogUnavailable("every connection is in use") from error
+
+
+def trouble_of(error: BaseException) -> CatalogUnavailable:
+    """Return what to tell of an error of the database."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, sa.exc.DBAPIError) else 0
+    damaged = code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return (CatalogDamaged if damaged else CatalogUnavailable)(problem_of(error))
 
 
 def problem_of(error: BaseException) -> str:
