@@ -120,13 +120,16 @@ class Helped:
     def _watch(self) -> None:
         while not self._over.wait(0.05):
             for process in _children():
-                with suppress(FileNotFoundError, ProcessLookupError):
+                with suppress(OSError):  # it has ended
                     self.peaks[process] = peak_bytes(process)
 
 
 def _children() -> list[int]:
-    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    found = []
+    for task in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended
+            found += [int(child) for child in task.read_text().split()]
+    return found
 
 
 def written_bytes(process: int) -> int:

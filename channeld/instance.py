@@ -10,7 +10,6 @@ The edges (``web``, ``cli``) open an instance and close it; nothing below knows 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from channeld.indexing.sweeping import Retention, Sweeper
 from channeld.indexing.tables import Tables
 from channeld.intake.ingest import Intake, archive_limits
 from channeld.intake.inspection import inspect
+from channeld.jobs import cores
 from channeld.promotion.applying import Requests
 from channeld.promotion.checking import Checker
 from channeld.promotion.copies import Copies
@@ -88,7 +88,7 @@ def database_url(settings: Settings) -> str:
 def levels(settings: Settings) -> Levels:
     """Work out how many pages each zstd level may compress within the budget of one generation, on all cores."""
     index = settings.index
-    budget = index.render_budget_ms * (os.cpu_count() or 1)
+    budget = index.render_budget_ms * cores()
     return Levels(
         index.level_settled,
         index.level_hurried,
@@ -128,8 +128,7 @@ def open_instance(
     packs = Packs(root / "packs", disk)
     tables = Tables(packs)
     assembly = Assembly(root / "frames", packs, tables, disk)
-    cores = os.cpu_count() or 1
-    threads = ThreadPoolExecutor(cores, thread_name_prefix="press")
+    threads = ThreadPoolExecutor(cores(), thread_name_prefix="press")
     engine = Engine(
         packs,
         tables,
@@ -137,7 +136,7 @@ def open_instance(
         PageSize.of(settings.index.page_records),
         levels(settings),
         settings.index.recompress_pages,
-        helped_from=MANY if cores > 1 else None,
+        helped_from=MANY if cores() > 1 else None,
     )
     publisher = Publisher(database, engine, assembly, clock, on_publication=on_publication)
     sweeper = Sweeper(database, packs, assembly, publisher.leadership, clock, retention(settings))

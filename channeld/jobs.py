@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 
+class JobFailed(Exception):
+    """Stands for an error, or a result, that cannot be sent to another process."""
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def send(connection: Connection, job: Any) -> None:
-    """Give away a job; raises ``ConnectionError`` where nobody takes it."""
+    """Give away a job.
+
+    Raises:
+        ConnectionError: nobody takes it.
+    """
     connection.send_bytes(pickle.dumps(job, 5))
 
 
 def receive(connection: Connection) -> Any:
-    """Return the result of the oldest job given away, or raise its error; ``EOFError`` where none will come."""
-    result = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+    """Return the result of the oldest job given away, or raise its error.
+
+    Raises:
+        EOFError: none will come.
+    """
+    result = pickle.loads(_message(connection))  # noqa: S301 - from our own process
     if isinstance(result, BaseException):
         raise result
     return result
@@ -25,17 +41,32 @@ def receive(connection: Connection) -> Any:
 def serve(connection: Connection) -> NoReturn:
     """Do one job after another, until the other end of the pipe closes: when the process that gives them ends, at last.
 
-    Ctrl-C, which reaches a whole group of processes, is for that one to decide upon.
+    Then this process ends.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         while True:
-            job = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own process
+            job = pickle.loads(_message(connection))  # noqa: S301 - from our own process
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001 - raised again where the job came from
                 result = error
-            connection.send_bytes(pickle.dumps(result, 5))
+            connection.send_bytes(_sendable(result))
     except (EOFError, ConnectionError):
         os._exit(0)
+
+
+def _message(connection: Connection) -> bytes:
+    try:
+        return connection.recv_bytes()
+    except OSError as error:  # broken, or broken off in the middle
+        raise EOFError(str(error)) from error
+
+
+def _sendable(result: Any) -> bytes:
+    try:
+        data = pickle.dumps(result, 5)
+        if isinstance(result, BaseException):
+            pickle.loads(data)  # noqa: S301 - many errors are made of something else than what they were given
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer has to be one
+        return pickle.dumps(JobFailed(f"{result!r:.500} ({error!r})"), 5)
+    return data

@@ -8,7 +8,6 @@ import click
 
 from channeld.cli.config import settings_of_process, settings_option
 from channeld.cli.index import (
-    cores,
     finish,
     interrupted,
     processes_option,
@@ -61,6 +60,7 @@ def import_(
     from channeld.clock import SystemClock
     from channeld.cold.importing import Importer, ImportOptions
     from channeld.instance import open_instance
+    from channeld.jobs import cores
 
     settings = settings_of_process(path)
     clock = SystemClock()

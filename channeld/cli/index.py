@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +72,7 @@ def index(
     from channeld.cold.index import IndexOptions, index_folder
     from channeld.cold.workers import Workers
     from channeld.formats.names import Naming
+    from channeld.jobs import cores
 
     options = IndexOptions(
         subdirs=subdirs,
@@ -99,11 +99,6 @@ def index(
     for name in sorted(report.replaced):
         click.echo(f"Warning: {name} has other bytes than before; the new ones are indexed.", err=True)
     finish(report)
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def progress_of(*, shown: bool) -> Progress:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -148,6 +149,8 @@ class Workers:
 
 def _serve(connection: Connection, others: Sequence[Connection], inherited: Sequence[int]) -> None:
     """Be a worker. ``others`` and ``inherited`` are not for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()  # or nobody would see these pipes close for as long as this process lives
     for descriptor in inherited:

@@ -17,7 +17,7 @@ from channeld.formats.shard import ShardTooLarge, decode_shard_index
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import SHARDS
 from channeld.indexing.documents.shards import Listed, ShardIndex
-from channeld.indexing.errands import Errands, Helpers
+from channeld.indexing.errands import Helpers
 from channeld.indexing.generation import Whole
 from channeld.indexing.packages import PackageFiles, PackageMade, make_packages
 from channeld.indexing.packs import PieceDamaged
@@ -42,7 +42,7 @@ class RebuiltShards:
         self._old = _readable(render, key)
         self._index = ShardIndex(shards.read_listed(self._old) if self._old is not None else Listed({}), {})
         self._left = labelcontents.files_of_names(connection, key)
-        self._errands = Errands(helpers.for_files(sum(self._left.values())), make_packages)
+        self._errands = helpers.errands(sum(self._left.values()), make_packages)
         self._waiting: dict[str, list[ViewRow]] = {}
         self._rows = 0
         self._late: set[str] = set()

@@ -43,7 +43,7 @@ def render_work(
     Raises:
         ViewDamaged: a stored piece of a view that was to be edited is not as it was written.
     """
-    with Helpers(render.engine.executor, render.engine.helped_from) as helpers:
+    with Helpers(render.engine.executor, render.engine.helped_from, render.on_progress) as helpers:
         return _render_all(connection, render, work, damaged, helpers)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from channeld.indexing import errands
 from channeld.indexing.errands import Errands
 
 HERE = threading.get_ident()
@@ -25,9 +26,9 @@ def who(number: int) -> tuple[int, bool]:
     return number, threading.get_ident() == HERE
 
 
-def all_results(errands: Errands[Any], count: int) -> list[Any]:
-    ready = [result for number in range(count) for result in errands.give(number)]
-    return [*ready, *errands.rest()]
+def all_results(given: Errands[Any], count: int) -> list[Any]:
+    ready = [result for number in range(count) for result in given.give(number)]
+    return [*ready, *given.rest()]
 
 
 def test_results_come_in_the_order_of_the_calls(threads: ThreadPoolExecutor) -> None:
@@ -54,38 +55,47 @@ class Busy(Executor):
 
 def test_what_a_busy_helper_does_not_take_is_done_here() -> None:
     helper = Busy()
-    errands = Errands(helper, who)
-    assert [errands.give(number) for number in range(10)] == [[]] * 10
+    given = Errands(helper, who)
+    assert [given.give(number) for number in range(10)] == [[]] * 10
     assert [args for _, _, args in helper.taken] == [(0,), (1,), (2,), (3,)]
     helper.work()
-    assert list(errands.rest()) == [(number, number >= 4) for number in range(10)]
+    assert list(given.rest()) == [(number, number >= 4) for number in range(10)]
 
 
 def test_no_more_than_some_results_wait_for_a_helper_that_is_stuck() -> None:
     helper = Busy()
-    errands = Errands(helper, who)
+    given = Errands(helper, who)
     for number in range(16):
-        assert errands.give(number) == []
+        assert given.give(number) == []
     threading.Timer(0.05, helper.work).start()
-    assert errands.give(16)[0] == (0, False)  # which it has waited for
+    assert given.give(16)[0] == (0, False)  # which it has waited for
 
 
 def test_calls_that_are_given_up_are_not_begun() -> None:
     helper = Busy()
-    errands = Errands(helper, who)
-    errands.give(0)
-    errands.cancel()
+    given = Errands(helper, who)
+    given.give(0)
+    given.cancel()
     (future,) = [future for future, _, _ in helper.taken]
     assert future.cancelled()
-    assert list(errands.rest()) == []
+    assert list(given.rest()) == []
 
 
-def test_what_a_helper_was_at_that_ended_is_done_here() -> None:
+def test_what_a_helper_was_at_that_ended_is_done_here_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     helper = Busy()
-    errands = Errands(helper, who)
-    errands.give(0)
-    helper.taken[0][0].set_exception(BrokenExecutor())
-    assert list(errands.rest()) == [(0, True)]
+    given = Errands(helper, who)
+    for number in range(3):
+        given.give(number)
+    for future, _, _ in helper.taken:
+        future.set_exception(BrokenExecutor())
+    ready = given.give(3)
+    assert [*ready, *given.give(4), *given.rest()] == [(number, True) for number in range(5)]
+    assert len(helper.taken) == 3  # nothing more is given to it
+    assert [record.message for record in caplog.records] == [
+        "A helper process ended unexpectedly. What it is for is done without it."
+    ]
 
 
 class Ended(Executor):
@@ -97,6 +107,41 @@ def test_what_no_helper_takes_is_done_here() -> None:
     assert all_results(Errands(Ended(), who), 3) == [(0, True), (1, True), (2, True)]
 
 
+class Stop(Exception):
+    pass
+
+
+def test_whoever_waits_is_asked_again_and_again_whether_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errands, "_LOOK_SECONDS", 0.001)
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 5:
+            raise Stop
+
+    waiting = Errands(Busy(), who, ask)
+    waiting.give(0)
+    with pytest.raises(Stop):
+        list(waiting.rest())
+
+
+def test_a_helper_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errands, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(errands, "_LOOKS", 3)
+    helper = Busy()
+
+    def give_up() -> None:
+        for future, _, _ in helper.taken:
+            future.set_exception(BrokenExecutor())
+
+    waiting = Errands(helper, who, give_up=give_up)
+    for number in range(6):
+        waiting.give(number)
+    assert list(waiting.rest()) == [(number, True) for number in range(6)]
+
+
 def fail_at_one(number: int) -> int:
     if number == 1:
         raise ValueError("one")
@@ -104,8 +149,8 @@ def fail_at_one(number: int) -> int:
 
 
 def test_a_failure_is_raised_in_its_place(threads: ThreadPoolExecutor) -> None:
-    errands = Errands(threads, fail_at_one)
-    ready = [result for number in range(2) for result in errands.give(number)]
+    given = Errands(threads, fail_at_one)
+    ready = [result for number in range(2) for result in given.give(number)]
     with pytest.raises(ValueError, match="one"):
-        ready += errands.rest()
+        ready += given.rest()
     assert ready in ([], [0])

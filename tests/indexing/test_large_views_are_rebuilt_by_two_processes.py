@@ -11,6 +11,7 @@ import pytest
 
 from channeld.indexing import errands, shardrebuild
 from channeld.indexing.helperprocess import HelperProcess
+from channeld.indexing.stopping import Stopped
 from tests.indexing.conftest import NewWorld
 from tests.support.indexing import World, package
 
@@ -125,3 +126,22 @@ def test_a_rebuild_that_fails_leaves_no_process(
         with pytest.raises(Exception, match="the disk is gone"):
             world.publish()
     assert (len(made), ended) == (1, [True])
+
+
+def test_a_publisher_that_is_to_stop_does_not_wait_for_a_process(
+    new_world: NewWorld, made: list[Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new_world(helped_from=1)
+    fill(world)
+    submit = Watched.submit
+
+    def stop_first(self: Watched, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.calls == 1:
+            os.kill(submit(self, os.getpid).result(), signal.SIGSTOP)
+            world.publisher.stop.set()
+        return submit(self, function, *args, **kwargs)
+
+    monkeypatch.setattr(Watched, "submit", stop_first)
+    with pytest.raises(Stopped):
+        world.publish()
+    assert len(made) == 1

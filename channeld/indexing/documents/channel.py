@@ -18,7 +18,7 @@ from channeld.formats.channeldata import CHANNELDATA_SECTIONS, newest_of_version
 from channeld.indexing.documents import layouts
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CHANNELDATA
-from channeld.indexing.errands import Errands, Helpers
+from channeld.indexing.errands import Helpers
 from channeld.indexing.packages import Line, PackageReferences, make_entries
 from channeld.indexing.rebuild import Pages, References, readable_table
 from channeld.indexing.render import Render
@@ -42,7 +42,7 @@ def rebuild_channeldata(
     pages = Pages(render, readable_table(render, key, CHANNELDATA))
     names = labelcontents.names_of_label(connection, key.label_id)
     files = sum(len(ids) for references in known.values() for ids in references.values())
-    errands = Errands(helpers.for_files(files), make_entries)
+    errands = helpers.errands(files, make_entries)
     try:
         for packages in _packages(connection, key, names, known):
             for made in errands.give(packages):
