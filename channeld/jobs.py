@@ -39,7 +39,7 @@ def receive(connection: Connection) -> Any:
 
 
 def serve(connection: Connection) -> NoReturn:
-    """Do one job after another, until the other end of the pipe closes: when the process that gives them ends, at last.
+    """Do one job after another, until the other end of the pipe closes: at the latest when the other process ends.
 
     Then this process ends.
     """

@@ -21,7 +21,7 @@ class PackageFiles(NamedTuple):
     """A package, and all files of it that a view has."""
 
     name: str
-    #: The fields of ``ViewRow``: pickle takes three times as long over named tuples.
+    #: The fields of ``ViewRow``: pickle takes five times as long to write named tuples.
     rows: Sequence[tuple[Any, ...]]
 
 
