@@ -17,10 +17,11 @@ demo: setup ## a channel on this machine: upload, index, serve, install
 serve: setup ## the server, with its data in ./data
 	@$(PYTHON_OF_PROJECT) -m channeld serve
 
-# Tests start many processes, which should not all compile the same modules again.
+# Tests start many processes, which should not all compile the same modules again. Files are taken in their order: those
+# of few and long tests would come last otherwise, and one worker have them while the others have none.
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup ## all tests (WORKERS=3: how many at a time; ARGS: more for pytest)
-	@$(PYTHON_OF_PROJECT) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PYTHON_OF_PROJECT) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## lint, format and types, without a change to any file
 	@$(PYTHON_OF_PROJECT) -m ruff check

@@ -93,6 +93,21 @@ def chosen(names: list[str]) -> list[int]:
     return found
 
 
+def fail_at(faulty: FaultyWorld, fault: Fault) -> tuple[ViewSeen, str]:
+    """Upload something whose publication fails; returns what was seen before, and the file's name.
+
+    Now and then a publication takes a step more or less than another, as its bytes happen to lie; one that is over
+    before the step was due is followed by the next.
+    """
+    for _ in range(5):
+        before, uploaded = faulty.world.seen(), faulty.upload()
+        if faulty.publish_with(fault) is not None:
+            return before, uploaded
+        taken = faulty.steps.taken
+        assert len(taken) <= fault.step, f"step {fault.step}, {taken[fault.step]}, failed unnoticed"
+    raise AssertionError(f"no publication came to step {fault.step}")
+
+
 @pytest.mark.parametrize("persisted", [False, True], ids=["failed", "failed but persisted"])
 def test_the_old_generation_stays_and_the_next_try_succeeds(faulty: FaultyWorld, persisted: bool) -> None:
     world = faulty.world
@@ -103,9 +118,7 @@ def test_the_old_generation_stays_and_the_next_try_succeeds(faulty: FaultyWorld,
         names
     )
     for step in chosen(names):
-        before, uploaded = world.seen(), faulty.upload()
-        error = faulty.publish_with(Fault(step, persisted))
-        assert error is not None, f"step {step}, {names[step]}, failed unnoticed"
+        before, uploaded = fail_at(faulty, Fault(step, persisted))
         *done, last = faulty.steps.taken
         writes = [*done, last if persisted else ""].count("write catalog")
         _check_whole(world, before, uploaded, flipped=writes == 2)  # the lease, and the flip
