@@ -28,8 +28,8 @@ from channeld.indexing.publisher import CALM_AFTER
 
 _POLL_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 30.0
-#: Between a change that is live and the next one. A change that comes sooner waits for the pause by which a server under
-#: many uploads leaves them most of the processor: that is what ``sustained`` measures.
+#: Between a change that is live and the next one. One that comes sooner waits for the pause by which a server leaves
+#: most of the processor to uploads, while there are many: that is what ``sustained`` measures.
 _PAUSE_SECONDS: Final = 2 * CALM_AFTER
 _BASE: Final = f"/{CHANNEL}/{SUBDIR}"
 _API: Final = f"/api/v1/channels/{CHANNEL}"
