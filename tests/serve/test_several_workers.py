@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -40,8 +41,15 @@ def children(process: int) -> set[int]:
     """List the worker processes of a server."""
     found = set()
     for task in Path(f"/proc/{process}/task").iterdir():
-        found |= {int(child) for child in (task / "children").read_text().split()}
-    return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+        found |= {int(child) for child in read(task / "children").split()}
+    return {child for child in found if b"spawn_main" in read(Path(f"/proc/{child}/cmdline"))}
+
+
+def read(file: Path) -> bytes:
+    """Read what ``/proc`` tells of a thread or process: nothing, once it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return file.read_bytes()
+    return b""
 
 
 def test_what_one_takes_in_both_show(lasting: Serve) -> None:
