@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.statements import compile_once_for_all
+
+compile_once_for_all()
+
 
 def pytest_collection_finish() -> None:
-    """Keep what lives as long as the tests, modules and test items, out of every collection of garbage."""
+    """Keep what lives as long as the tests, modules and test items, out of collections of garbage, and have few."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +27,3 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("CHANNELD_TEST_DATA is not set: real packages are not available")
     return Path(folder)
-
-
-from sqlalchemy import Connection, Engine, event
-from typing import Any
-_dialects: dict[str, Any] = {}
-_caches: dict[str, Any] = {}
-
-@event.listens_for(Engine, "engine_connect")
-def keep_statements(connection: Connection) -> None:
-    engine = connection.engine
-    if engine.dialect.name == "sqlite":
-        dialect = _dialects.setdefault("sqlite", engine.dialect)
-        if engine.dialect is not dialect:
-            engine.dialect = dialect
-            engine._compiled_cache = _caches["sqlite"]
-        else:
-            _caches.setdefault("sqlite", engine._compiled_cache)
-    connection.dialect = engine.dialect
