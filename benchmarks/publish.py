@@ -1,8 +1,9 @@
 """What does one change cost, by the size of the subdir that it comes to? One new package, one removed, one relabelled.
 
-In this process first, from the catalog's commit to the flip, with the steps of a publication timed apart. Then over
-HTTP, on a server that runs: from the answer until a client sees the new generation. At last 20 uploads a second, for a
-minute, in the larger subdir. All of it in a subdir of a tenth of the size too, but for that.
+In this process first, from the catalog's commit to the flip, with the steps of a publication timed apart: by turns in
+the subdir and in one of a tenth of the size, in packages that have about as many files in both. Then over HTTP, on a
+server that runs, one subdir after the other: from the answer until a client sees the new generation. At last 20 uploads
+a second, for a minute, in the larger one.
 
 The peer is rattler-index, which for one more package writes the whole index again, out of the repodata.json that is
 there. Of 500,000 records it makes minutes and gigabytes: ``--rattler`` runs it and keeps what it took in
@@ -12,24 +13,36 @@ there. Of 500,000 records it makes minutes and gigabytes: ``--rattler`` runs it 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks import onebyone, publishing, rattlerindex, sustained
-from benchmarks.kinds import Kind, of_different_names, plan
+from benchmarks.kinds import Kind, of_different_names, of_usual_packages, plan
 from benchmarks.measure import MIB, machine, parser, positive, say, seconds
 from benchmarks.onebyone import Watched
 from benchmarks.publishing import Published
 from benchmarks.rattlerindex import Indexed
 from benchmarks.servers import CHANNEL, channeld, make_token, open_folder, wait_until_idle
 from benchmarks.sustained import RATE, Sustained
-from benchmarks.synthesis import data_folder, fill_apart, scattered_apart
+from benchmarks.synthesis import Package, data_folder, fill_apart, scattered_apart
 
 #: Changes of each kind.
 ROUNDS: Final = 20
 _LARGE: Final = 500_000
 _SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A channel that is published, and what it is changed with."""
+
+    folder: Path
+    records: int
+    changes: Iterator[Package]
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +71,57 @@ def main() -> None:
     say(machine())
     large = options.records or (10_000 if options.small else _LARGE)
     rounds, length = (6, 8) if options.small else (ROUNDS, _SECONDS)
-    smaller = measure(large // 10, rounds, 0)
-    larger = measure(large, rounds, length)
+    with tempfile.TemporaryDirectory(prefix="channeld-publish-") as name:
+        filled = [
+            fill(Path(name, size), count, 6 * (rounds + 1) + 4 * RATE * seconds_of_uploads)
+            for size, count, seconds_of_uploads in (("small", large // 10, 0), ("large", large, length))
+        ]
+        inside = publish(filled, rounds)
+        for one, published in zip(filled, inside, strict=True):
+            for each in published:
+                publishing.report(each, one.records)
+        smaller = Measured(filled[0].records, inside[0], *serve(filled[0], rounds, 0))
+        larger = Measured(filled[1].records, inside[1], *serve(filled[1], rounds, length))
     rattler = rattlerindex.one_more(large, ask=options.rattler)
     say(headline(smaller, larger, rattler))
 
 
-def measure(count: int, rounds: int, length: int) -> Measured:
-    """Fill a channel and publish it; then change it, in here and over HTTP, and upload for some seconds."""
-    with tempfile.TemporaryDirectory(prefix="channeld-publish-") as name:
-        folder = Path(name)
-        took, _ = seconds(lambda: fill_apart(folder, CHANNEL, count))
-        say(f"\n{count:,} records were put into the catalog in {took:.1f} s")
-        drawn = scattered_apart(count, 6 * (rounds + 1) + 4 * RATE * length)
-        changes = iter(drawn)
-        instance = open_folder(folder)
-        try:
-            took, _ = seconds(instance.publisher.publish_all)
-            say(f"and published in {took:.1f} s")
-            inside = publishing.measure(instance, plan(changes, rounds))
-            token = make_token(instance)
-        finally:
-            instance.close()
-        for one in inside:
-            publishing.report(one, count)
-        with channeld(folder) as server:
-            wait_until_idle(server)
-            outside = onebyone.measure(server, token, plan(changes, rounds))
-            for each in outside:
-                onebyone.report(each, count)
-            steady = None
-            if length:
-                uploads = of_different_names(list(changes), RATE * length)
-                wait_until_idle(server)
-                steady = sustained.measure(server, token, uploads)
-                sustained.report(steady, count)
-    return Measured(count, inside, outside, steady)
+def fill(folder: Path, count: int, changes: int) -> Filled:
+    """Fill a channel and publish it."""
+    folder.mkdir()
+    took, _ = seconds(lambda: fill_apart(folder, CHANNEL, count))
+    say(f"\n{count:,} records were put into the catalog in {took:.1f} s")
+    drawn = scattered_apart(count, changes)
+    with closing(open_folder(folder)) as instance:
+        took, _ = seconds(instance.publisher.publish_all)
+        say(f"and published in {took:.1f} s")
+        usual = instance.database.read_now(lambda connection: of_usual_packages(connection, drawn))
+        return Filled(folder, count, usual, make_token(instance))
+
+
+def publish(filled: Sequence[Filled], rounds: int) -> list[list[Published]]:
+    """Change the channels by turns, in here."""
+    with ExitStack() as stack:
+        return publishing.measure([
+            (stack.enter_context(closing(open_folder(one.folder))), plan(one.changes, rounds))
+            for one in filled
+        ])  # fmt: skip
+
+
+def serve(filled: Filled, rounds: int, length: int) -> tuple[list[Watched], Sustained | None]:
+    """Change a channel over HTTP, and upload for some seconds."""
+    with channeld(filled.folder) as server:
+        wait_until_idle(server)
+        outside = onebyone.measure(server, filled.token, plan(filled.changes, rounds))
+        for each in outside:
+            onebyone.report(each, filled.records)
+        if not length:
+            return outside, None
+        uploads = of_different_names(list(filled.changes), RATE * length)
+        wait_until_idle(server)
+        steady = sustained.measure(server, filled.token, uploads)
+        sustained.report(steady, filled.records)
+        return outside, steady
 
 
 def headline(smaller: Measured, larger: Measured, rattler: Indexed | None) -> str:

@@ -14,7 +14,7 @@ from functools import partial, wraps
 from typing import Any, Final
 
 from benchmarks.kinds import Kind, Plan
-from benchmarks.measure import MIB, Spread, forget_peak, peak_bytes, say, written_bytes
+from benchmarks.measure import MIB, Spread, say, written_bytes
 from benchmarks.servers import CHANNEL
 from benchmarks.synthesis import SUBDIR, Package
 from channeld.catalog import files, relabelling
@@ -48,7 +48,6 @@ class Published:
     steps: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STEPS})
     pack_bytes: list[float] = field(default_factory=list)
     written_bytes: list[float] = field(default_factory=list)
-    peak: int = 0
 
     def apart_from_frames(self) -> Spread:
         """Return the totals without what the frame files took, in milliseconds."""
@@ -56,22 +55,21 @@ class Published:
         return Spread(tuple(1000 * (total - frame) for total, frame in zip(self.totals, frames, strict=True)))
 
 
-def measure(instance: Instance, plan: Plan) -> list[Published]:
+def measure(channels: Sequence[tuple[Instance, Plan]]) -> list[list[Published]]:
     """Publish one change after the other, of each kind, each in its own time: the index is what it settles to.
 
-    Everything else is published already.
+    The channels take turns, so that what disturbs one disturbs the others. Returns what was found of each. Everything
+    else is published already.
     """
-    found = []
-    for kind, packages in plan.items():
-        first, *rest = packages
-        _CHANGE[kind](instance, first)
-        instance.publisher.publish_all()  # what is read for the first time
-        forget_peak(os.getpid())
-        published = Published(kind)
-        for package in rest:
-            _measure_one(instance, package, published)
-        published.peak = peak_bytes(os.getpid())
-        found.append(published)
+    found: list[list[Published]] = [[] for _ in channels]
+    for kind in Kind:
+        for (instance, plan), gathered in zip(channels, found, strict=True):
+            _CHANGE[kind](instance, plan[kind][0])
+            instance.publisher.publish_all()  # what is read for the first time
+            gathered.append(Published(kind))
+        for turn in zip(*(plan[kind][1:] for _, plan in channels), strict=True):
+            for (instance, _), gathered, package in zip(channels, found, turn, strict=True):
+                _measure_one(instance, package, gathered[-1])
     return found
 
 
@@ -197,4 +195,3 @@ def report(published: Published, records: int) -> None:
     say(f"  {'written to the pack':28} {pack.shown('KiB')}")
     everything = Spread(tuple(value / MIB for value in published.written_bytes))
     say(f"  {'written in all':28} {everything.shown('MiB', 1)}")
-    say(f"  {'peak RSS':28} {published.peak / MIB:.0f} MiB")
