@@ -42,9 +42,10 @@ INDEX_LIMIT: Final = 100_000_000
 # Measured on 50-record shards of 25 kB: level 3 leaves 4428 bytes in 80 µs, 6 leaves 4258 in 180, 9 4245 in 235, 16
 # 4167 in 5100. A shard is compressed once and downloaded for ever, but a cold index writes thousands: 6.
 _SHARD_LEVEL: Final = 6
-# Two thirds of an index are hashes, which do not compress. For 20,000 names level 1 leaves 740 kB in 3 ms, 3 leaves
-# 738 kB in 7, 16 leaves 715 kB in 136; and every change writes an index anew: 1.
-_INDEX_LEVEL: Final = 1
+# Two thirds of an index are hashes, which do not compress. For 14,628 names level -1 leaves 559 kB in 1.5 ms, 1 leaves
+# 561 kB in 2.3, 3 leaves 553 kB in 5 (and 16 a thirtieth less than 3 in 20 times its time). Every change writes an index
+# anew: -1.
+_INDEX_LEVEL: Final = -1
 # A context keeps the memory of the largest shard it had.
 _LARGEST_FOR_KEPT_CONTEXT: Final = 1 << 20
 # For reading what others wrote: the largest window that conda and rattler accept.
