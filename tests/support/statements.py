@@ -1,6 +1,6 @@
 """SQL that is compiled once for all SQLite catalogs of a process, where SQLAlchemy does it once for each.
 
-A server has one catalog for as long as it lives; the tests make thousands, and a sixth of their time was compiling.
+A server has one catalog for as long as it lives; the tests make thousands, and a twelfth of their time was compiling.
 """
 
 from __future__ import annotations
