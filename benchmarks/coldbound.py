@@ -1,4 +1,4 @@
-"""What no program in Python that indexes a folder of packages can leave out: hardly more than calls of C libraries.
+"""What indexing a folder of packages takes in C libraries alone: a program that has hardly anything but calls of them.
 
 It makes the larger files that ``channeld index`` makes (repodata.json, plain and as a frame, shards, the lines of
 channeldata.json, and what is remembered of each package), and takes every short cut there is: it takes all packages to
@@ -92,7 +92,7 @@ def draw_names(folder: str, state: str) -> None:
 
 def _rows(state: str, folder: str) -> list[Row]:
     connection = sqlite3.connect(state)
-    query = "SELECT name, filename, record, facts FROM packages WHERE folder = ? ORDER BY filename"
+    query = "SELECT name, filename, record, facts FROM packages WHERE folder = ? ORDER BY name, filename"
     rows = connection.execute(query, (folder,)).fetchall()
     connection.close()
     return rows
@@ -135,4 +135,8 @@ def store(state: str, results: Iterable[tuple[Sequence[tuple[str, str, int]], li
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit(
+            "Name a folder that benchmarks.packagefolder made: this is one of the contenders of benchmarks.cold."
+        )
     main(Path(sys.argv[1]))

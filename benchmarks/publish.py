@@ -12,6 +12,7 @@ there. Of 500,000 records it makes minutes and gigabytes: ``--rattler`` runs it 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -33,6 +34,8 @@ from benchmarks.synthesis import Package, data_folder, fill_apart, scattered_apa
 ROUNDS: Final = 20
 _LARGE: Final = 500_000
 _SECONDS: Final = 60
+#: Files that are drawn for one that is changed, since not every one is of a usual package.
+_CHOICE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,11 @@ class Filled:
 
     folder: Path
     records: int
-    changes: Iterator[Package]
     token: str
+    #: What is changed one at a time, each once.
+    changes: Iterator[Package]
+    #: Of what newer versions are uploaded.
+    uploads: Sequence[Package]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,11 @@ def main() -> None:
     data_folder()
     say(machine())
     large = options.records or (10_000 if options.small else _LARGE)
-    rounds, length = (6, 8) if options.small else (ROUNDS, _SECONDS)
+    rounds, length = (2, 3) if options.small else (ROUNDS, _SECONDS)
     with tempfile.TemporaryDirectory(prefix="channeld-publish-") as name:
         filled = [
-            fill(Path(name, size), count, 6 * (rounds + 1) + 4 * RATE * seconds_of_uploads)
-            for size, count, seconds_of_uploads in (("small", large // 10, 0), ("large", large, length))
+            fill(Path(name, "small"), large // 10, 6 * (rounds + 1), 0),
+            fill(Path(name, "large"), large, 6 * (rounds + 1), 4 * RATE * length),
         ]
         inside = publish(filled, rounds)
         for one, published in zip(filled, inside, strict=True):
@@ -86,17 +92,20 @@ def main() -> None:
     say(headline(smaller, larger, rattler))
 
 
-def fill(folder: Path, count: int, changes: int) -> Filled:
-    """Fill a channel and publish it."""
+def fill(folder: Path, count: int, changes: int, uploads: int) -> Filled:
+    """Fill a channel with ``count`` records and publish it; draw so many files to be changed, and to be followed up."""
     folder.mkdir()
     took, _ = seconds(lambda: fill_apart(folder, CHANNEL, count))
     say(f"\n{count:,} records were put into the catalog in {took:.1f} s")
-    drawn = scattered_apart(count, changes)
+    drawn = scattered_apart(count, _CHOICE * changes + uploads)
+    choice = drawn[: _CHOICE * changes]
+    if len(choice) < changes:
+        sys.exit(f"{count:,} records have no {changes} packages to be changed. Name more with --records.")
     with closing(open_folder(folder)) as instance:
         took, _ = seconds(instance.publisher.publish_all)
         say(f"and published in {took:.1f} s")
-        usual = instance.database.read_now(lambda connection: of_usual_packages(connection, drawn))
-        return Filled(folder, count, usual, make_token(instance))
+        usual = instance.database.read_now(lambda connection: of_usual_packages(connection, choice))
+        return Filled(folder, count, make_token(instance), usual, drawn[len(choice) :])
 
 
 def publish(filled: Sequence[Filled], rounds: int) -> list[list[Published]]:
@@ -117,7 +126,7 @@ def serve(filled: Filled, rounds: int, length: int) -> tuple[list[Watched], Sust
             onebyone.report(each, filled.records)
         if not length:
             return outside, None
-        uploads = of_different_names(list(filled.changes), RATE * length)
+        uploads = of_different_names(filled.uploads, RATE * length)
         wait_until_idle(server)
         steady = sustained.measure(server, filled.token, uploads)
         sustained.report(steady, filled.records)

@@ -283,7 +283,7 @@ class Render:
 
         Only of documents that change anyway, since it makes another frame; and those next to a change, so that what
         changes in the frame lies together and mirrors send few ranges. A quarter of the time that is left, which on
-        two cores is one page beside the one that changed: whoever waits does so for 80 ms instead of 65, not for twice.
+        two cores is one page beside the one that changed: both take 80 ms, where that one alone takes 65.
         """
         spare = min(self.engine.recompress_pages, (self.engine.levels.settled_pages - drafts) // 4)
         chosen: dict[bytes, None] = {}
