@@ -27,6 +27,7 @@ from channeld.formats.layout import canonical_json
 from channeld.indexing import publisher, work
 from channeld.indexing.assembly import Assembly
 from channeld.indexing.render import Render
+from channeld.indexing.service import POLL_SECONDS
 from channeld.instance import Instance
 
 #: What is timed apart: its name here, and where it is done.
@@ -74,7 +75,7 @@ def measure(channels: Sequence[tuple[Instance, Plan]]) -> list[list[Published]]:
 
 
 def _measure_one(instance: Instance, package: Package, published: Published) -> None:
-    time.sleep(publisher.CALM_AFTER)
+    _rest(instance)
     _CHANGE[published.kind](instance, package)
     before = written_bytes(os.getpid())
     with _timed(STEPS) as spent, _flips() as flips:
@@ -85,6 +86,14 @@ def _measure_one(instance: Instance, package: Package, published: Published) -> 
     published.written_bytes.append(written_bytes(os.getpid()) - before)
     for name in STEPS:
         published.steps[name].append(spent.get(name, 0.0))
+
+
+def _rest(instance: Instance) -> None:
+    """Let some time go by, as a server does with which nothing is going on."""
+    rested = time.perf_counter() + publisher.CALM_AFTER
+    while time.perf_counter() < rested:
+        instance.publisher.ahead.step()
+        time.sleep(POLL_SECONDS)
 
 
 def _add(instance: Instance, package: Package) -> None:

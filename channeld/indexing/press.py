@@ -2,7 +2,7 @@
 
 The zstd level is a budget of time. Measured on pages of 512 real records: level 1 takes 0.7 ms, 10 takes 5 ms, 16 takes
 43 ms; so a render that changes few pages presses them well, and one that changes many presses them quickly and leaves
-the rest to later renders of the same view.
+the rest to the times between later renders of the same view (``ahead``).
 """
 
 from __future__ import annotations
@@ -129,10 +129,13 @@ class Press:
         self._put(raw, raw_sha256, slot, level)
         return slot
 
-    def again(self, page: Page, level: int) -> Slot:
-        """Compress an old page anew, at a better level; raises ``PieceDamaged``."""
+    def replace(self, page: Page, compressed: bytes, level: int) -> Slot:
+        """Store an old page as it came out at a better level. It is stored once for documents that share it."""
         slot = Slot(page.first, page.count, (page.oldest_ms, page.newest_ms))
-        self._put(self.load(page), page.raw_sha256, slot, level)
+        if not self._share(page.raw_sha256, slot):
+            place = self._pack.add(compressed)
+            self._done[page.raw_sha256] = page.raw_size, place, level
+            slot.fill(page.raw_size, page.raw_sha256, place, level)
         return slot
 
     def _text(self, draft: Draft) -> tuple[bytes, bytes]:
@@ -147,18 +150,25 @@ class Press:
         return raw, raw_sha256
 
     def _put(self, raw: bytes, raw_sha256: bytes, slot: Slot, level: int) -> None:
+        if self._share(raw_sha256, slot):
+            return
+        compressed = self._executor.submit(compress_page, raw, level)
+        pressing = _Pressing(compressed, len(raw), raw_sha256, level, [slot])
+        self._waiting[raw_sha256] = pressing
+        self._under_way.append(pressing)
+        if len(self._under_way) > _IN_FLIGHT:
+            self._store_oldest()
+
+    def _share(self, raw_sha256: bytes, slot: Slot) -> bool:
+        """Have a slot filled with a page that was handed in before; False when its text is new here."""
         if raw_sha256 in self._done:
             size, place, level = self._done[raw_sha256]
             slot.fill(size, raw_sha256, place, level)
         elif raw_sha256 in self._waiting:
             self._waiting[raw_sha256].slots.append(slot)
         else:
-            compressed = self._executor.submit(compress_page, raw, level)
-            pressing = _Pressing(compressed, len(raw), raw_sha256, level, [slot])
-            self._waiting[raw_sha256] = pressing
-            self._under_way.append(pressing)
-            if len(self._under_way) > _IN_FLIGHT:
-                self._store_oldest()
+            return False
+        return True
 
     def _store_oldest(self) -> None:
         oldest = self._under_way.popleft()
@@ -181,12 +191,15 @@ class Press:
 
     def load(self, page: Page) -> bytes:
         """Return the text of a stored page, for another page to be made of; raises ``PieceDamaged``."""
-        raw = load_page(self._packs, page)
-        if hashlib.sha256(raw).digest() != page.raw_sha256:
-            raise PieceDamaged(
-                page.place.pack, page.place.start, "it does not hold the text that was pressed"
-            )
-        return raw
+        return load_text(self._packs, page)
+
+
+def load_text(packs: Packs, page: Page) -> bytes:
+    """Return the text of a stored page, checked against the hash of what was pressed; raises ``PieceDamaged``."""
+    raw = load_page(packs, page)
+    if hashlib.sha256(raw).digest() != page.raw_sha256:
+        raise PieceDamaged(page.place.pack, page.place.start, "it does not hold the text that was pressed")
+    return raw
 
 
 def load_page(packs: Packs, page: Page) -> bytes:

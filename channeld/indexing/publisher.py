@@ -27,6 +27,7 @@ from channeld.catalog.views import DirtyWork, Flip, FlipRefused, ViewKey
 from channeld.clock import Clock
 from channeld.errors import Unavailable
 from channeld.indexing import generation
+from channeld.indexing.ahead import Ahead
 from channeld.indexing.assembly import Assembly
 from channeld.indexing.documents.names import CURRENT
 from channeld.indexing.generation import Documents, Paged
@@ -113,6 +114,8 @@ class Publisher:
         self.assembly = assembly
         self.clock = clock
         self.leadership = Leadership(database, clock, holder)
+        #: What there is to press when nothing is dirty.
+        self.ahead = Ahead(engine.packs, engine.executor, engine.levels.settled)
         self.counts = Published()
         self._on_publication = on_publication
         self._stuck: dict[int, _Pause] = {}
@@ -191,7 +194,7 @@ class Publisher:
     def _attempt(self, lease: Lease, channel_id: int, damaged: set[ViewKey]) -> Publication | None:
         started, now_ms = self.clock.monotonic(), self.clock.now_ms()
         pack = self.engine.packs.writer(PackName.new(channel_id, now_ms, lease.epoch))
-        render = Render(self.engine, pack, now_ms, self._on_progress)
+        render = Render(self.engine, pack, now_ms, self._on_progress, self.ahead)
         try:
             with self.database.snapshot() as connection:
                 work = views.dirty_work(connection, channel_id)
@@ -211,6 +214,7 @@ class Publisher:
             return self._publication(work, rendered, render, started)
         finally:
             self._drop_frames(rendered)
+            self.ahead.want(render.worth_pressing())
 
     def _is_one_of_many(self, work: DirtyWork, now: float) -> bool:
         ended = self._ended.get(work.channel_id)

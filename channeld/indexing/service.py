@@ -9,8 +9,8 @@ several times a second.
 Trouble (a full disk, a database away) is logged once, left for ``channeld status``, and tried again with growing
 pauses; the old generations stay.
 
-When nothing is dirty there is time for what is behind the publish path: documents that are drawn late (``refresh``),
-and sweeping, a step at a time.
+When nothing is dirty there is time for what is behind the publish path: pages pressed ahead, documents that are drawn
+late (``refresh``), and sweeping, a step at a time.
 """
 
 from __future__ import annotations
@@ -218,6 +218,7 @@ class _Idle:
 
     def step(self) -> bool:
         """Do a bit; False when there is nothing to do now."""
+        self._publisher.ahead.step()
         return self._draw() or self._sweep()
 
     def _draw(self) -> bool:

@@ -132,8 +132,8 @@ class Index:
     )
     recompress_pages: int = key(
         8,
-        "Pages of a lower level that a later generation brings to level_settled on its way. Never done without "
-        "another change, which alone is worth a download to every client.",
+        "Pages beside a change that are brought to level_settled while there is nothing to publish. They wait for "
+        "another change of their document, since they alone are not worth a download to every client.",
         rule=between(0),
     )
     initial_subdirs: tuple[str, ...] = key(

@@ -102,6 +102,11 @@ def test_a_large_batch_is_not_pressed_at_the_settled_level(new_world: Callable[.
     world.clock.advance(seconds=CALM_AFTER + 0.1)
     upload(world, 40, LARGE_BATCH - 1)
     world.publish()
+    assert {page.level for page in world.table("repodata.json").pages()} == {6, 9}
+    world.rest()
+    world.clock.advance(seconds=CALM_AFTER + 0.1)
+    upload(world, 70, 1)
+    world.publish()
     assert {page.level for page in world.table("repodata.json").pages()} == {9}
 
 

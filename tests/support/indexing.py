@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -231,6 +232,11 @@ class World:
 
     def publish(self) -> list[Publication]:
         return self.publisher.publish_all()
+
+    def rest(self) -> None:
+        """Let everything be pressed ahead that is worth it."""
+        while self.publisher.ahead.step():
+            time.sleep(0.001)
 
     # looking at what is published
 

@@ -1,0 +1,304 @@
+"""Rule: pages that were pressed quickly are pressed well between publications, next to the change; the next one that
+changes their document takes them as they are. The text and its digest stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from functools import partial
+from threading import Event
+from typing import Any
+
+import pytest
+
+from channeld.blobs.durable import DiskUnavailable
+from channeld.clock import SystemClock
+from channeld.formats.zstdframe import compress_page
+from channeld.indexing.ahead import Ahead, press_page
+from channeld.indexing.generation import Paged
+from channeld.indexing.packs import Packs, PieceDamaged
+from channeld.indexing.pagetable import Page
+from channeld.indexing.press import Levels, load_page
+from channeld.indexing.publisher import CALM_AFTER
+from channeld.indexing.service import IndexerService
+from tests.support.indexing import World, damage, package
+from tests.support.waiting import until
+
+HURRIED = Levels(9, 1, 1, settled_pages=0, middle_pages=0)
+SETTLED = Levels(9, 6, 1, settled_pages=15, middle_pages=40)
+
+NewWorld = Callable[..., World]
+
+
+@pytest.fixture
+def settled(new_world: NewWorld) -> World:
+    """A view of 80 packages in pages of four, all pressed quickly, and a publisher that has time."""
+    hurried = new_world(levels=HURRIED)
+    hurried.make_channel()
+    for number in range(80):
+        hurried.upload(package(f"package{number:02d}"))
+    hurried.publish()
+    hurried.publisher.leadership.release()
+    return new_world(levels=SETTLED, recompress_pages=3)
+
+
+def levels(world: World, name: str = "repodata.json") -> list[int]:
+    return [page.level for page in world.table(name).pages()]
+
+
+def change(world: World, number: int, version: str = "2.0") -> None:
+    world.clock.advance(seconds=CALM_AFTER)  # a change on its own, and not one of many
+    world.upload(package(f"package{number:02d}", version))
+    world.publish()
+
+
+def well(world: World, name: str = "repodata.json") -> list[int]:
+    """List the pages at the settled level."""
+    return [index for index, level in enumerate(levels(world, name)) if level == 9]
+
+
+def test_a_publication_presses_the_page_that_changed_only(settled: World) -> None:
+    change(settled, 42)
+    assert well(settled) == [10]
+
+
+def test_the_next_one_takes_the_pages_beside_it_that_were_pressed_meanwhile(settled: World) -> None:
+    change(settled, 42)
+    settled.rest()
+    change(settled, 79)
+    assert well(settled) == [8, 9, 10, 11, 19]
+    settled.check()
+
+
+def test_nothing_is_published_because_of_them_alone(settled: World) -> None:
+    change(settled, 42)
+    before = settled.raw()
+    settled.rest()
+    settled.mark_whole()
+    settled.publish()
+    assert settled.raw() == before
+
+
+def test_what_is_not_ready_keeps_no_publication_waiting(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = Event()
+
+    def press_late(packs: Packs, page: Page, level: int) -> bytes:
+        assert goes_on.wait(60)
+        return press_page(packs, page, level)
+
+    change(settled, 42)
+    with monkeypatch.context() as patched:
+        patched.setattr("channeld.indexing.ahead.press_page", press_late)
+        assert settled.publisher.ahead.step()
+        change(settled, 79)
+    assert well(settled) == [10, 19]
+    goes_on.set()
+    settled.rest()
+    change(settled, 0)
+    assert well(settled) == [0, 9, 10, 16, 17, 18, 19]
+
+
+def test_both_repodata_documents_stay_the_same_frame(settled: World) -> None:
+    change(settled, 42)
+    settled.rest()
+    change(settled, 79)
+    raw = settled.raw()
+    assert raw["repodata.json"] == raw["repodata_from_packages.json"]
+
+
+def test_in_the_end_all_of_them_are(settled: World) -> None:
+    for version in range(12):
+        change(settled, 42, f"2.{version}")
+        settled.rest()
+    assert set(levels(settled)) == {9}
+    assert not settled.publisher.ahead.step()
+    settled.check()
+
+
+def test_the_text_and_its_digest_stay(settled: World) -> None:
+    one = package("package42")
+    before = settled.raw()["repodata.json"]
+    settled.label(one, "broken")
+    settled.publish()
+    settled.unlabel(one, "broken")
+    settled.publish()
+    after = settled.raw()["repodata.json"]
+    assert isinstance(before, Paged)
+    assert isinstance(after, Paged)
+    assert after.raw_digest == before.raw_digest
+    assert after.zst_digest != before.zst_digest
+    settled.check()
+
+
+def test_nothing_of_a_document_that_did_not_change_is_pressed(settled: World) -> None:
+    settled.mark_whole()
+    settled.publish()
+    assert not settled.publisher.ahead.step()
+    settled.upload(package("other", subdir="noarch"))
+    settled.publish()
+    settled.rest()
+    change(settled, 42)
+    assert well(settled) == [10]
+
+
+def test_after_one_of_many_changes_nothing_is_pressed(settled: World) -> None:
+    for number in range(0, 80, 4):
+        settled.upload(package(f"package{number:02d}", "2.0"))
+    settled.publish()
+    assert set(levels(settled)) <= {1, 6}
+    assert not settled.publisher.ahead.step()
+
+
+def test_one_of_many_changes_takes_what_is_ready(settled: World) -> None:
+    change(settled, 42)
+    settled.rest()
+    settled.upload(package("package79", "2.0"))
+    (publication,) = settled.publish()
+    assert publication.hurried
+    assert well(settled) == [8, 9, 10, 11]
+    settled.check()
+
+
+async def test_a_service_with_nothing_to_publish_presses_them(new_world: NewWorld) -> None:
+    world = new_world(levels=SETTLED, recompress_pages=3, clock=SystemClock())
+    world.make_channel()
+    for number in range(80):
+        world.upload(package(f"package{number:02d}"))
+    world.publish()
+    await asyncio.sleep(CALM_AFTER)
+    assert set(levels(world)) == {6}
+    service = IndexerService(world.publisher, poll_seconds=0.01)
+    service.start()
+    world.upload(package("package42", "2.0"))
+    await until(lambda: len(world.publisher.ahead.ready()) == 3)
+    world.upload(package("package79", "2.0"))
+    await until(lambda: not world.is_dirty())
+    await service.stop()
+    assert well(world)[:4] == [8, 9, 10, 11]
+
+
+class Stalled(Executor):
+    """Begins nothing before it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.waiting.append((future, partial(function, *args, **kwargs)))
+        return future
+
+    def go_on(self) -> None:
+        """Do what waits."""
+        waiting, self.waiting = self.waiting, []
+        for future, work in waiting:
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001 - whoever waits is told, as by every executor
+                future.set_exception(error)
+
+
+@pytest.fixture
+def stalled() -> Stalled:
+    return Stalled()
+
+
+@pytest.fixture
+def pressing(settled: World, stalled: Stalled) -> Ahead:
+    return Ahead(settled.packs, stalled, 9)
+
+
+@pytest.fixture
+def pages(settled: World) -> list[Page]:
+    return list(settled.table("repodata.json").pages())
+
+
+def test_one_is_pressed_at_a_time(pressing: Ahead, stalled: Stalled, pages: list[Page]) -> None:
+    pressing.want(pages[:2])
+    assert [pressing.step(), pressing.step(), len(stalled.waiting)] == [True, True, 1]
+    stalled.go_on()
+    assert pressing.ready() == {pages[0].raw_sha256}
+    assert [pressing.step(), pressing.step(), len(stalled.waiting)] == [True, True, 1]
+    stalled.go_on()
+    assert not pressing.step()
+    assert pressing.ready() == {page.raw_sha256 for page in pages[:2]}
+
+
+def test_what_is_wanted_later_takes_the_place_of_what_was_not_begun(
+    pressing: Ahead, stalled: Stalled, pages: list[Page]
+) -> None:
+    pressing.want(pages[:3])
+    pressing.step()
+    pressing.want([pages[0], pages[7]])
+    while pressing.step():
+        stalled.go_on()
+    assert pressing.ready() == {pages[0].raw_sha256, pages[7].raw_sha256}
+
+
+def test_a_page_is_ready_as_it_would_be_pressed_now(
+    settled: World, pressing: Ahead, stalled: Stalled, pages: list[Page]
+) -> None:
+    pressing.want(pages[:1])
+    pressing.step()
+    stalled.go_on()
+    assert pressing.get(pages[0].raw_sha256) == compress_page(load_page(settled.packs, pages[0]), 9)
+
+
+def test_the_oldest_go_when_nobody_takes_them(
+    pressing: Ahead, stalled: Stalled, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channeld.indexing.ahead._MOST_KEPT", 2)
+    pressing.want(pages[:3])
+    while pressing.step():
+        stalled.go_on()
+    assert pressing.ready() == {page.raw_sha256 for page in pages[1:3]}
+
+
+def test_damage_is_told_once(settled: World, pressing: Ahead, stalled: Stalled, pages: list[Page]) -> None:
+    damage(settled, [pages[0].place])
+    pressing.want(pages[:1])
+    pressing.step()
+    stalled.go_on()
+    assert pressing.ready() == {pages[0].raw_sha256}
+    with pytest.raises(PieceDamaged):
+        pressing.get(pages[0].raw_sha256)
+    assert pressing.ready() == frozenset()
+
+
+def test_what_goes_wrong_otherwise_leaves_the_page_as_it_is(
+    pressing: Ahead,
+    stalled: Stalled,
+    pages: list[Page],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(packs: Packs, page: Page, level: int) -> bytes:
+        raise DiskUnavailable("packs", "the disk is away")
+
+    monkeypatch.setattr("channeld.indexing.ahead.press_page", away)
+    pressing.want(pages[:1])
+    pressing.step()
+    stalled.go_on()
+    assert pressing.ready() == frozenset()
+    assert "A page could not be compressed better; it stays as it is." in caplog.text
+    assert "the disk is away" in caplog.text
+
+
+@pytest.mark.parametrize(("count", "level"), [(1, 16), (8, 16), (9, 10), (80, 10), (81, 1), (5000, 1)])
+def test_the_level_follows_from_the_number_of_pages(count: int, level: int) -> None:
+    assert Levels().for_pages(count) == level
+
+
+def test_a_rebuild_presses_its_first_pages_well_and_all_others_in_time(new_world: NewWorld) -> None:
+    world = new_world(levels=Levels(9, 6, 1, settled_pages=3, middle_pages=7))
+    world.make_channel()
+    for number in range(80):
+        world.upload(package(f"package{number:02d}"))
+    world.publish()
+    found = [levels(world, name).count(9) for name in ("repodata.json", "repodata_from_packages.json")]
+    assert found[0] == found[1] <= 3
+    assert levels(world).count(6) > 10
+    assert levels(world).count(1) == 0
