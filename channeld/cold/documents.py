@@ -38,6 +38,8 @@ _MANY: Final = 1000
 
 #: A job, and what takes its result.
 _Task = tuple[Call, Callable[[Any], None]]
+#: Where the pages of a new frame lie, by its path.
+_Pages = dict[str, bytes]
 
 
 class FolderDocuments:
@@ -78,8 +80,7 @@ class FolderDocuments:
         whole = self._is_whole_due()
         try:
             with disk_errors(self._channel.folder):
-                self._draw(due, workers, whole=whole)
-                pages = [page for one in due for page in one.stage().items()]
+                pages = self._draw(due, workers, whole=whole)
                 if whole:
                     self._stage_whole(due)
             written = self._staging.commit()
@@ -101,17 +102,25 @@ class FolderDocuments:
         known = self._known.get(_WHOLE, Subdir())
         return known.drawn != self._drawn_of_whole or not all(map(self._staging.is_current, paths))
 
-    def _draw(self, due: Sequence[SubdirDocuments], workers: Workers, *, whole: bool) -> None:
-        """Have everything drawn, what takes longest first."""
+    def _draw(self, due: Sequence[SubdirDocuments], workers: Workers, *, whole: bool) -> _Pages:
+        """Have everything drawn, what takes longest first; what a subdir has is staged while others are drawn."""
+        pages: _Pages = {}
+
+        def take(one: SubdirDocuments, field: str, result: Any) -> None:
+            setattr(one, field, result)
+            if one.is_drawn:
+                pages.update(one.stage())
+
         tasks: list[_Task] = []
         for one in due:
             records, names = one.jobs()
-            tasks += [(names, partial(setattr, one, "by_name")), (records, partial(setattr, one, "records"))]
+            tasks += [(names, partial(take, one, "by_name")), (records, partial(take, one, "records"))]
         if whole:
             tasks += self._tasks_of_whole(workers)
-        takers = {id(job): take for job, take in tasks}
+        takers = {id(job): taker for job, taker in tasks}
         for job, result in workers.run((job for job, _ in tasks), ahead=1):
             takers[id(job)](result)
+        return pages
 
     def _tasks_of_whole(self, workers: Workers) -> list[_Task]:
         """Divide channeldata.json."""
@@ -150,12 +159,12 @@ class FolderDocuments:
         self,
         due: Sequence[SubdirDocuments],
         written: Mapping[str, Written],
-        pages: Sequence[tuple[str, bytes]],
+        pages: _Pages,
         *,
         whole: bool,
     ) -> None:
         drawn.note_written(self._connection, written)
-        drawn.note_pages(self._connection, pages)
+        drawn.note_pages(self._connection, pages.items())
         drawn.note_retirement(self._connection, self._retirement, self._channel.now_ms)
         for one in due:
             drawn.note_drawn(self._connection, one.subdir, one.drawn, one.summary)

@@ -23,7 +23,7 @@ from threading import Thread
 from channeld import __version__
 from channeld.blobs.durable import disk_errors
 from channeld.clock import Clock
-from channeld.cold import DOCUMENTS, READ, STATE, ledger, state
+from channeld.cold import DOCUMENTS, READ, STATE, TEMPLATES, ledger, state
 from channeld.cold.channel import Channel
 from channeld.cold.ledger import Changes, Ledger, Rules
 from channeld.cold.progress import Progress
@@ -83,6 +83,11 @@ def _locked(folder: Path) -> Iterator[int]:
         yield file.fileno()
 
 
+def _load_documents() -> None:
+    load(DOCUMENTS)
+    load(TEMPLATES)()
+
+
 class _Run:
     """One run over a folder."""
 
@@ -123,7 +128,7 @@ class _Run:
         progress: Progress,
     ) -> None:
         update = Update(connection, self._listing, self._rules, self._now_ms, self._report)
-        loading = Thread(target=load, args=(DOCUMENTS,))  # takes a quarter of a second: while workers read
+        loading = Thread(target=_load_documents)  # takes a quarter of a second: while workers read
         loading.start()
         try:
             update.read(changes, known, (self._options.naming, self._options.limits), workers, progress)

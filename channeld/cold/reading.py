@@ -4,8 +4,9 @@ A file of usual size is read whole, once; its bytes are hashed, inspected and, f
 one goes by in pieces, so memory does not grow with it: a ``.tar.bz2`` is hashed while it is decompressed, of a
 ``.conda`` the few kB that inspection needs are asked of the system twice.
 
-This is what the worker processes run. Each file is done with before the next one is read: the memory of the last one is
-used again, where memory for 64 files of 60 kB together would cost a fifth of the time to have and to give back.
+This is what the worker processes run. A few files are read and hashed before the first of them is judged: so the code
+of either step stays in the processor's caches, a fourteenth of the time. No more than a few: their memory is used for
+the next ones too, where that of 64 files of 60 kB would cost a fifth of the time to have and to give back.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from channeld.intake.rejections import EmptyUpload, SubdirContradicted
 #: Bytes up to which a file is read whole; nearly all of conda-forge's are smaller.
 WHOLE: Final = 4 * 1024 * 1024
 _PIECE: Final = 1024 * 1024
+#: Files, and bytes of them, that are read before they are judged.
+_TOGETHER: Final = 8
+_TOGETHER_BYTES: Final = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,23 @@ class ReadFiles:
 
     def read(self) -> Iterator[tuple[Artifact | Refusal, str]]:
         """Yield what became of each file, and the temporary file with its bytes or ""."""
+        for files in self._few_at_a_time():
+            for file in files:
+                file.load()
+            for file in files:
+                yield file.judge(), file.kept
+
+    def _few_at_a_time(self) -> Iterator[list[_File]]:
+        few: list[_File] = []
+        size = 0
         for filename, seen in self.files:
-            file = _File(self, filename, seen)
-            try:
-                yield file.read(), file.kept
-            except (Rejected, OSError) as error:
-                yield file.refuse(error), ""
+            if few and (len(few) == _TOGETHER or size + seen.size > _TOGETHER_BYTES):
+                yield few
+                few, size = [], 0
+            few.append(_File(self, filename, seen))
+            size += seen.size
+        if few:
+            yield few
 
 
 #: For each file of a job the values of an ``Artifact`` or a ``Refusal``, and the temporary file with its bytes or "".
@@ -106,9 +121,11 @@ _values_of: Final = attrgetter(*Artifact.__slots__)
 
 
 class _File:
-    """One file that is read."""
+    """One file that is read: first loaded, then judged."""
 
-    __slots__ = ("_job", "_path", "_seen", "filename", "kept")
+    __slots__ = ("_data", "_digests", "_error", "_job", "_name", "_path", "_seen", "filename", "kept")
+
+    _name: FileName
 
     def __init__(self, job: ReadFiles, filename: str, seen: Seen) -> None:
         self.filename = filename
@@ -117,26 +134,42 @@ class _File:
         self._job = job
         self._seen = seen
         self._path = f"{job.folder}/{filename}"
+        self._error: Rejected | OSError | None = None
+        #: The bytes and their hashes; of a large file, which is read when it is judged, there are none.
+        self._data = b""
+        self._digests: Digests | None = None
 
-    def read(self) -> Artifact:
-        """Read, hash and judge the file.
+    def load(self) -> None:
+        """Read and hash a file of usual size; what goes wrong, ``judge`` tells."""
+        try:
+            self._load()
+        except (Rejected, OSError) as error:
+            self._error = error
 
-        Raises:
-            Rejected: the rule that it breaks.
-            OSError: it cannot be read, or its bytes cannot be kept.
-        """
+    def judge(self) -> Artifact | Refusal:
+        """Say what became of the file. It holds no bytes any more."""
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._judge()
+        except (Rejected, OSError) as error:
+            return self._refuse(error)
+        finally:
+            self._data = b""
+
+    def _load(self) -> None:
         job, size = self._job, self._seen.size
-        name = FileName.parse(self.filename, job.naming)
+        self._name = FileName.parse(self.filename, job.naming)
         if job.incoming and (job.linked or size > WHOLE):
             keep = keep_link if job.linked else keep_copy
             self.kept = self._path = keep(job.incoming, self._path, size)
-        artifact = self._read_whole(name) if size <= WHOLE else self._read_in_pieces(name)
-        if artifact.subdir != job.subdir:
-            raise SubdirContradicted(self.filename, job.subdir, artifact.subdir)
-        return artifact
+        if size <= WHOLE:
+            self._data = data = self._read_whole()
+            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            self._digests = Digests(hashlib.sha256(data).hexdigest(), md5, size)
 
-    def _read_whole(self, name: FileName) -> Artifact:
-        job, size = self._job, self._seen.size
+    def _read_whole(self) -> bytes:
+        size = self._seen.size
         descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             data = os.read(descriptor, size + 1)  # one more, to notice that it grew
@@ -147,16 +180,31 @@ class _File:
             raise FileChanging(self.filename)
         if not data:
             raise EmptyUpload(self.filename)
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        digests = Digests(hashlib.sha256(data).hexdigest(), md5, size)
-        file = io.BytesIO(data)
-        artifact = inspect(file, name, digests, naming=job.naming, limits=job.limits, now_ms=job.now_ms)
-        if job.incoming and not self.kept:
-            self.kept = keep_bytes(job.incoming, data)
+        return data
+
+    def _judge(self) -> Artifact:
+        job = self._job
+        artifact = self._read_in_pieces() if self._digests is None else self._inspect(self._digests)
+        if artifact.subdir != job.subdir:
+            raise SubdirContradicted(self.filename, job.subdir, artifact.subdir)
         return artifact
 
-    def _read_in_pieces(self, name: FileName) -> Artifact:
+    def _inspect(self, digests: Digests) -> Artifact:
         job = self._job
+        artifact = inspect(
+            io.BytesIO(self._data),
+            self._name,
+            digests,
+            naming=job.naming,
+            limits=job.limits,
+            now_ms=job.now_ms,
+        )
+        if job.incoming and not self.kept:
+            self.kept = keep_bytes(job.incoming, self._data)
+        return artifact
+
+    def _read_in_pieces(self) -> Artifact:
+        job, name = self._job, self._name
         with Path(self._path).open("rb", buffering=0) as file:
             hashed = HashedFile(file)
             inspection = inspect_archive(cast(BinaryIO, hashed), name, job.naming, job.limits)
@@ -168,10 +216,11 @@ class _File:
         if (status.st_size, status.st_mtime_ns) != (self._seen.size, self._seen.mtime_ns):
             raise FileChanging(self.filename)
 
-    def refuse(self, error: Rejected | OSError) -> Refusal:
+    def _refuse(self, error: Rejected | OSError) -> Refusal:
         """Say why the file is not taken, and drop what was kept of it."""
         if self.kept:
             os.unlink(self.kept)  # noqa: PTH108
+            self.kept = ""
         if isinstance(error, OSError):
             error = FileUnreadable(self.filename, error.strerror or str(error))
         return Refusal.of(error)

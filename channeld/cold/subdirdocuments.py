@@ -125,6 +125,11 @@ class SubdirDocuments:
         earlier = Earlier(self.channel.folder / f"{path}.zst", pages) if pages else None
         return Target(self.staging.temporary(path), self.staging.temporary(f"{path}.zst"), earlier)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether everything came back that ``jobs`` asked for."""
+        return bool(self.records and self.by_name.digest)
+
     def stage(self) -> dict[str, bytes]:
         """Put what was drawn where it comes into place; returns where the pages of new frames lie, by path."""
         pages = {}

@@ -113,6 +113,9 @@ class Extension(enum.StrEnum):
     TAR_BZ2 = "tar.bz2"
 
 
+_EXTENSIONS: Final = tuple((f".{extension}", extension) for extension in Extension)
+
+
 def _check_length(what: str, text: str, limit: int) -> None:
     if len(text) > limit:
         raise IdentifierTooLong(what, shown(text), len(text), limit)
@@ -220,6 +223,14 @@ def check_channel_name(text: str, subdirs: Collection[str] = KNOWN_SUBDIRS) -> s
     return text
 
 
+def _extension_of(filename: str) -> tuple[str, Extension]:
+    """Return the end of a file name that is its extension, and which one that is."""
+    for suffix, extension in _EXTENSIONS:
+        if filename.endswith(suffix):
+            return suffix, extension
+    raise ExtensionUnknown(shown(filename))
+
+
 @dataclass(frozen=True, slots=True)
 class FileName:
     """A package's file name, ``<name>-<version>-<build>.<extension>`` (CEP 26, "Filenames")."""
@@ -237,12 +248,8 @@ class FileName:
             BadName: which of its subclasses says which rule is broken.
         """
         _check_length("file name", text, FILENAME_LIMIT)
-        for extension in Extension:
-            if text.endswith(f".{extension}"):
-                break
-        else:
-            raise ExtensionUnknown(shown(text))
-        parts = text[: -len(extension) - 1].rsplit("-", 2)
+        suffix, extension = _extension_of(text)
+        parts = text.removesuffix(suffix).rsplit("-", 2)
         if len(parts) != 3:
             raise FileNameMalformed(shown(text))
         name, version, build = parts
