@@ -15,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -65,6 +65,7 @@ def index_folder(
         try:
             return run.go(workers, lock, progress)
         except state.StateDamaged:
+            workers.close()  # what they are still at belongs to a run that is over
             state.forget(run.state_file)
             return _Run(folder, options, clock.now_ms()).go(workers, lock, progress)
 
@@ -83,9 +84,20 @@ def _locked(folder: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def _load_documents() -> None:
-    load(DOCUMENTS)
-    load(TEMPLATES)()
+@contextmanager
+def _loading_documents() -> Iterator[None]:
+    """Load what draws documents, on a thread: it takes a third of a second, in which workers read."""
+
+    def work() -> None:
+        load(DOCUMENTS)
+        load(TEMPLATES)()
+
+    loading = Thread(target=work)
+    loading.start()
+    try:
+        yield
+    finally:
+        loading.join()
 
 
 class _Run:
@@ -128,16 +140,13 @@ class _Run:
         progress: Progress,
     ) -> None:
         update = Update(connection, self._listing, self._rules, self._now_ms, self._report)
-        loading = Thread(target=_load_documents)  # takes a quarter of a second: while workers read
-        loading.start()
-        try:
-            update.read(changes, known, (self._options.naming, self._options.limits), workers, progress)
-        finally:
-            loading.join()
+        judged_by = self._options.naming, self._options.limits
+        with _loading_documents() if changes.count else nullcontext():
+            update.read(changes, known, judged_by, workers, progress)
         update.drop(changes.gone)
 
     def _draw(self, connection: sqlite3.Connection, workers: Workers) -> None:
-        from channeld.cold.documents import FolderDocuments  # noqa: PLC0415 - see _update
+        from channeld.cold.documents import FolderDocuments  # noqa: PLC0415 - see _loading_documents
 
         options, folder = self._options, self._listing.path
         title = options.channel_name or folder.name

@@ -155,7 +155,7 @@ class _File:
         except (Rejected, OSError) as error:
             return self._refuse(error)
         finally:
-            self._data = b""
+            self._data, self._error = b"", None  # an error holds on to what was read
 
     def _load(self) -> None:
         job, size = self._job, self._seen.size

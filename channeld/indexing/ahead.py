@@ -3,8 +3,8 @@
 A page that was pressed quickly is pressed well some time later, and only as a part of a generation in which its
 document changes anyway, since another frame alone would be worth a download to every client. Doing so inside that
 publication would share the processor with the page that changed: on two cores 80 ms of pressing instead of 65. So each
-publication tells which pages are worth it, the indexer's idle time presses them one by one, and the next publication
-takes what is ready. All of it is in memory: a crash loses some tenths of a second of work, and nothing else.
+publication tells which pages are worth it, the indexer's idle time has them pressed one by one, and the next
+publication takes what is ready. All of it is in memory: what a crash loses is processor time alone.
 """
 
 from __future__ import annotations
@@ -13,67 +13,121 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Final
 
+from channeld.errors import Unavailable
 from channeld.formats.zstdframe import compress_page
 from channeld.indexing.packs import Packs, PieceDamaged
-from channeld.indexing.pagetable import Page
+from channeld.indexing.pagetable import Page, Place
 from channeld.indexing.press import load_text
 
 log = logging.getLogger(__name__)
 
-_MOST_KEPT: Final = 64  # pages, of some 40 KB each
+#: Compressed bytes that are kept: 200 pages of usual size.
+_MOST_BYTES: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Pressed:
+    """What came of a page: its compressed bytes, or that it is not there as it was written."""
+
+    raw_sha256: bytes
+    found: bytes | PieceDamaged
+
+    @property
+    def size(self) -> int:
+        return len(self.found) if isinstance(self.found, bytes) else 0
 
 
 class Ahead:
-    """Presses pages on an executor's thread, one at a time. Its methods are for one thread, the indexer's."""
+    """Presses pages on ``thread``, its own, one at a time. Its methods are for another one, the indexer's.
 
-    def __init__(self, packs: Packs, executor: Executor, level: int) -> None:
-        self._packs = packs
-        self._executor = executor
+    Pages of equal text that lie in different places are different pages: the damage of one says nothing of the other.
+    """
+
+    def __init__(self, packs: Packs, level: int, thread: Executor) -> None:
         self.level = level
-        self._wanted: deque[Page] = deque()
-        self._last: Future[bytes] | None = None
-        #: By the hash of their text, the oldest first.
-        self._pressed: dict[bytes, Future[bytes]] = {}
+        self._packs = packs
+        self._thread = thread
+        #: By channel, which take turns.
+        self._wanted: dict[int, deque[Page]] = {}
+        self._under_way: tuple[Page, Future[bytes]] | None = None
+        #: The oldest first.
+        self._pressed: dict[Place, _Pressed] = {}
 
-    def want(self, pages: Iterable[Page]) -> None:
-        """Say which pages are worth it, the best first, instead of those that were wanted before and are not begun."""
-        self._wanted = deque(page for page in pages if page.raw_sha256 not in self._pressed)
+    def want(self, channel_id: int, pages: Iterable[Page]) -> None:
+        """Say which pages of a channel are worth it now, the best first; what was wanted of it before no longer is."""
+        self._wanted[channel_id] = deque(pages)
 
     def step(self) -> bool:
         """Begin with the next page, unless the last one is under way still; False when there is nothing left to do."""
-        if self._last is not None and not self._last.done():
-            return True
-        if not self._wanted:
-            return False
-        page = self._wanted.popleft()
-        self._last = self._executor.submit(press_page, self._packs, page, self.level)
-        self._pressed[page.raw_sha256] = self._last
-        while len(self._pressed) > _MOST_KEPT:
+        self._collect()
+        page = self._next() if self._under_way is None else None
+        if page is not None:
+            self._under_way = page, self._thread.submit(press_page, self._packs, page, self.level)
+        return self._under_way is not None
+
+    def _next(self) -> Page | None:
+        while self._wanted:
+            channel_id = next(iter(self._wanted))
+            pages = self._wanted.pop(channel_id)
+            page = pages.popleft() if pages else None
+            if pages:
+                self._wanted[channel_id] = pages  # behind the others
+            if page is not None and page.place not in self._pressed:
+                return page
+        return None
+
+    def _collect(self) -> None:
+        """Put what is done with what is ready."""
+        if self._under_way is None or not self._under_way[1].done():
+            return
+        page, pressing = self._under_way
+        self._under_way = None
+        error = pressing.exception()
+        if isinstance(error, PieceDamaged):
+            self._pressed[page.place] = _Pressed(page.raw_sha256, error)
+        elif error is None:
+            self._pressed[page.place] = _Pressed(page.raw_sha256, pressing.result())
+        else:
+            unexpected = None if isinstance(error, Unavailable) else error
+            log.warning("A page is not compressed better: %s", error, exc_info=unexpected)
+        while sum(one.size for one in self._pressed.values()) > _MOST_BYTES:
             del self._pressed[next(iter(self._pressed))]
-        return True
 
     def ready(self) -> frozenset[bytes]:
-        """Return the hashes of the texts of the pages that ``get`` has an answer for, whatever that is."""
-        for raw_sha256, pressing in list(self._pressed.items()):
-            error = pressing.exception() if pressing.done() else None
-            if error is not None and not isinstance(error, PieceDamaged):
-                log.warning("A page could not be compressed better; it stays as it is. %s", error)
-                del self._pressed[raw_sha256]
-        return frozenset(raw_sha256 for raw_sha256, pressing in self._pressed.items() if pressing.done())
+        """Return the hashes of the texts of all pages of which ``get`` may have something to say."""
+        self._collect()
+        return frozenset(one.raw_sha256 for one in self._pressed.values())
 
-    def get(self, raw_sha256: bytes) -> bytes:
-        """Return a page that is ready, compressed at ``level``.
+    def get(self, page: Page) -> bytes | None:
+        """Return a page compressed at ``level``; None if it is not ready.
 
         Raises:
-            PieceDamaged: it was not there as it was written. That is told once.
+            PieceDamaged: it was not there as it was written.
         """
-        try:
-            return self._pressed[raw_sha256].result()
-        except PieceDamaged:
-            del self._pressed[raw_sha256]
-            raise
+        self._collect()
+        pressed = self._pressed.get(page.place)
+        if pressed is None:
+            return None
+        if isinstance(pressed.found, PieceDamaged):
+            raise pressed.found
+        return pressed.found
+
+    def forget(self, pages: Iterable[Page]) -> None:
+        """Drop pages that were taken."""
+        for page in pages:
+            self._pressed.pop(page.place, None)
+
+    def forget_damage(self, damage: PieceDamaged) -> None:
+        """Drop a page whose damage is seen to."""
+        self._pressed = {place: one for place, one in self._pressed.items() if one.found is not damage}
+
+    def close(self) -> None:
+        """Wait for the page that is under way; no other one is begun."""
+        self._wanted.clear()
+        self._thread.shutdown(wait=True)
 
 
 def press_page(packs: Packs, page: Page, level: int) -> bytes:

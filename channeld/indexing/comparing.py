@@ -19,6 +19,7 @@ from channeld.catalog.views import ViewKey
 from channeld.formats.channeldata import CHANNELDATA_SECTIONS
 from channeld.formats.layout import SEPARATOR
 from channeld.formats.relations import ChannelRelations
+from channeld.formats.repodata import V3_SECTIONS
 from channeld.formats.shard import ShardTooLarge, ShardUnreadable, decode_shard, shard_digest
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.channel import channeldata_layout, channeldata_lines
@@ -27,6 +28,7 @@ from channeld.indexing.documents.names import CHANNELDATA, SHARDS
 from channeld.indexing.documents.records import RECORD_DOCUMENTS, file_in_view
 from channeld.indexing.documents.shards import Listed
 from channeld.indexing.pagetable import Page, PageTable
+from channeld.indexing.paging import times_of
 
 _NAMES_AT_ONCE: Final = 200
 
@@ -120,14 +122,14 @@ class _Document:
     def __init__(self, name: str, table: PageTable) -> None:
         self._name = name
         self._table = table
-        self._sections = {section: _Section(table.section(section)) for section in table.names}
+        self._sections = {section: _section(section, table.section(section)) for section in table.names}
 
     def take(self, section: str, key: str, entry: bytes) -> Iterator[Finding]:
         """Take the next entry of a section, by its sort key."""
         there = self._sections.get(section)
         if there is None:
             yield Finding(self._name, f"{section} from {key}", "the section is not published")
-            self._sections[section] = _Section(())
+            self._sections[section] = _section(section, ())
             return
         for page in there.take(key, entry):
             yield self._differs(section, page)
@@ -147,17 +149,28 @@ class _Document:
         return Finding(self._name, f"{section} from {page.first}", "the page differs from the catalog")
 
 
+def _section(name: str, pages: tuple[Page, ...]) -> _Section:
+    return _Section(pages, times_of if name in V3_SECTIONS else _no_times)
+
+
+def _no_times(_entry: bytes) -> tuple[int, int]:
+    """Stand for the times of classic records, of which the head of a document says nothing."""
+    return 0, 0
+
+
 class _Section:
     """The pages of a section, each compared when its last entry has come by."""
 
-    def __init__(self, pages: tuple[Page, ...]) -> None:
+    def __init__(self, pages: tuple[Page, ...], times_of: Callable[[bytes], tuple[int, int]]) -> None:
         self._pages = pages
+        self._times_of = times_of
         self._at = 0
         self._begin()
 
     def _begin(self) -> None:
         self._hash = hashlib.sha256()
         self._count = 0
+        self._times: set[int] = set()
 
     def take(self, key: str, entry: bytes) -> Iterator[Page | None]:
         """Take the next entry; yields the pages behind which it comes and that differ."""
@@ -172,6 +185,7 @@ class _Section:
             self._hash.update(SEPARATOR)
         self._hash.update(entry)
         self._count += 1
+        self._times.update(self._times_of(entry))
 
     def finish(self) -> Iterator[Page]:
         """Yield those of the last pages that differ."""
@@ -180,7 +194,9 @@ class _Section:
 
     def _close(self) -> Iterator[Page]:
         page = self._pages[self._at]
-        if (self._count, self._hash.digest()) != (page.count, page.raw_sha256):
+        times = min(self._times, default=0), max(self._times, default=0)
+        found = self._count, self._hash.digest(), times
+        if found != (page.count, page.raw_sha256, (page.oldest_ms, page.newest_ms)):
             yield page
         self._at += 1
         self._begin()

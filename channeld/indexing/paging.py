@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Self
 
+import orjson
+
 from channeld.formats.layout import SEPARATOR
 from channeld.formats.zstdframe import MAX_PAGE_SIZE
 from channeld.indexing.pagetable import Page, page_index
@@ -82,6 +84,12 @@ def split(raw: bytes) -> list[bytes]:
 def key_of(entry: bytes) -> str:
     """Return the key of an entry: the string that it begins with. Keys need no escapes (CEP 26 names)."""
     return entry[1 : entry.index(b'"', 1)].decode()
+
+
+def times_of(raw: bytes) -> tuple[int, int]:
+    """Return the smallest and largest ``indexed_timestamp`` (CEP 47), in ms, among the records of a page."""
+    times = [record["indexed_timestamp"] for record in orjson.loads(b"{" + raw + b"}").values()]
+    return min(times), max(times)
 
 
 def cut(entries: Sequence[bytes], size: PageSize, suffix: str = "") -> list[Draft]:

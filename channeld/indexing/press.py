@@ -119,7 +119,8 @@ class Press:
         """
         raw, raw_sha256 = self._text(draft)
         page = stored.get(raw_sha256)
-        if page is not None and (page.first, page.count) == (draft.first, len(draft.entries)):
+        told = draft.first, len(draft.entries), *times
+        if page is not None and (page.first, page.count, page.oldest_ms, page.newest_ms) == told:
             try:
                 if load_page(self._packs, page) == raw:
                     return page
@@ -130,12 +131,9 @@ class Press:
         return slot
 
     def replace(self, page: Page, compressed: bytes, level: int) -> Slot:
-        """Store an old page as it came out at a better level. It is stored once for documents that share it."""
+        """Store an old page as it came out at a better level."""
         slot = Slot(page.first, page.count, (page.oldest_ms, page.newest_ms))
-        if not self._share(page.raw_sha256, slot):
-            place = self._pack.add(compressed)
-            self._done[page.raw_sha256] = page.raw_size, place, level
-            slot.fill(page.raw_size, page.raw_sha256, place, level)
+        slot.fill(page.raw_size, page.raw_sha256, self._pack.add(compressed), level)
         return slot
 
     def _text(self, draft: Draft) -> tuple[bytes, bytes]:
@@ -150,25 +148,18 @@ class Press:
         return raw, raw_sha256
 
     def _put(self, raw: bytes, raw_sha256: bytes, slot: Slot, level: int) -> None:
-        if self._share(raw_sha256, slot):
-            return
-        compressed = self._executor.submit(compress_page, raw, level)
-        pressing = _Pressing(compressed, len(raw), raw_sha256, level, [slot])
-        self._waiting[raw_sha256] = pressing
-        self._under_way.append(pressing)
-        if len(self._under_way) > _IN_FLIGHT:
-            self._store_oldest()
-
-    def _share(self, raw_sha256: bytes, slot: Slot) -> bool:
-        """Have a slot filled with a page that was handed in before; False when its text is new here."""
         if raw_sha256 in self._done:
             size, place, level = self._done[raw_sha256]
             slot.fill(size, raw_sha256, place, level)
         elif raw_sha256 in self._waiting:
             self._waiting[raw_sha256].slots.append(slot)
         else:
-            return False
-        return True
+            compressed = self._executor.submit(compress_page, raw, level)
+            pressing = _Pressing(compressed, len(raw), raw_sha256, level, [slot])
+            self._waiting[raw_sha256] = pressing
+            self._under_way.append(pressing)
+            if len(self._under_way) > _IN_FLIGHT:
+                self._store_oldest()
 
     def _store_oldest(self) -> None:
         oldest = self._under_way.popleft()

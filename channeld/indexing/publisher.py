@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -115,7 +116,9 @@ class Publisher:
         self.clock = clock
         self.leadership = Leadership(database, clock, holder)
         #: What there is to press when nothing is dirty.
-        self.ahead = Ahead(engine.packs, engine.executor, engine.levels.settled)
+        self.ahead = Ahead(
+            engine.packs, engine.levels.settled, ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        )
         self.counts = Published()
         self._on_publication = on_publication
         self._stuck: dict[int, _Pause] = {}
@@ -183,15 +186,17 @@ class Publisher:
         damaged: set[ViewKey] = set()
         while True:
             try:
-                return self._attempt(lease, channel_id, damaged)
+                return self._attempt(lease, channel_id)
             except ViewDamaged as found:
                 if found.key in damaged:
                     raise
                 damaged.add(found.key)
                 self.counts.rebuilt_after_damage += 1
                 log.error("%s", found)
+                self.rebuild(found.key)  # noted, so that it is done even if this publication comes to nothing
+                self.ahead.forget_damage(found.damage)
 
-    def _attempt(self, lease: Lease, channel_id: int, damaged: set[ViewKey]) -> Publication | None:
+    def _attempt(self, lease: Lease, channel_id: int) -> Publication | None:
         started, now_ms = self.clock.monotonic(), self.clock.now_ms()
         pack = self.engine.packs.writer(PackName.new(channel_id, now_ms, lease.epoch))
         render = Render(self.engine, pack, now_ms, self._on_progress, self.ahead)
@@ -200,7 +205,7 @@ class Publisher:
                 work = views.dirty_work(connection, channel_id)
                 if work is not None and self._is_one_of_many(work, started):
                     render.hurry()
-                before = render_work(connection, render, work, damaged) if work is not None else {}
+                before = render_work(connection, render, work) if work is not None else {}
             rendered = render.finish()
         except BaseException:
             render.press.cancel()
@@ -214,7 +219,8 @@ class Publisher:
             return self._publication(work, rendered, render, started)
         finally:
             self._drop_frames(rendered)
-            self.ahead.want(render.worth_pressing())
+            self.ahead.forget(render.taken)
+            self.ahead.want(channel_id, render.worth_pressing())
 
     def _is_one_of_many(self, work: DirtyWork, now: float) -> bool:
         ended = self._ended.get(work.channel_id)

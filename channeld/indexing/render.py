@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
-import orjson
-
 from channeld.catalog.shards import NewShard
 from channeld.catalog.views import ViewKey
 from channeld.errors import Unavailable
@@ -33,7 +31,7 @@ from channeld.indexing.generation import Document, Documents, Paged, Whole
 from channeld.indexing.latest import Latest
 from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
 from channeld.indexing.pagetable import Page, PageTable, Place
-from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of
+from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of, times_of
 from channeld.indexing.press import Levels, Press, Slot, settle
 from channeld.indexing.tables import StoredTable, Tables
 
@@ -139,8 +137,8 @@ class Render:
         self.on_progress = on_progress
         self.press = Press(engine.packs, pack, engine.executor, on_progress)
         self._ahead = ahead
-        #: The hashes of the texts of pages that were taken as they had been pressed ahead.
-        self._taken: set[bytes] = set()
+        #: Old pages in whose place stands what had been pressed ahead of them.
+        self.taken: list[Page] = []
         self._edits = Edits(self.press.load, engine.page_size)
         #: Whether no page is pressed at the settled level.
         self.hurried = False
@@ -209,7 +207,7 @@ class Render:
 
         For documents that stream by: the first pages are pressed well, and all others as fast as they come.
         """
-        times = times_of(draft) if section in V3_SECTIONS else (0, 0)
+        times = times_of(draft.raw) if section in V3_SECTIONS else (0, 0)
         level = self.engine.levels.for_stream(self._count(self._pressed + 1))
         item = self.press.put_or_keep(draft, level, times, stored)
         self._pressed += isinstance(item, Slot)
@@ -251,7 +249,7 @@ class Render:
         level = self.engine.levels.for_pages(self._count(len(drafts)))
         better = self._ahead.ready() if self._ahead is not None else frozenset()
         for one in self._unsettled:
-            usable = better if any(one.drafts()) else frozenset()  # else the document stays as it is
+            usable = better if any(one.drafts()) else frozenset()  # or they would be all that changes
             with damage_of(one.key):
                 one.sections = {
                     section: self._hand_in(items, section, level, usable)
@@ -286,14 +284,17 @@ class Render:
         ]
 
     def _press(self, draft: Draft, section: str, level: int) -> Slot:
-        return self.press.put(draft, level, times_of(draft) if section in V3_SECTIONS else (0, 0))
+        return self.press.put(draft, level, times_of(draft.raw) if section in V3_SECTIONS else (0, 0))
 
     def _replace(self, page: Page) -> Page | Slot:
-        """Take a page that was pressed ahead instead of one pressed less well; raises ``PieceDamaged``."""
+        """Take a page as it was pressed ahead instead of one pressed less well; raises ``PieceDamaged``."""
         if self._ahead is None or page.level >= self._ahead.level:
             return page
-        self._taken.add(page.raw_sha256)
-        return self.press.replace(page, self._ahead.get(page.raw_sha256), self._ahead.level)
+        compressed = self._ahead.get(page)
+        if compressed is None:
+            return page
+        self.taken.append(page)
+        return self.press.replace(page, compressed, self._ahead.level)
 
     def worth_pressing(self) -> list[Page]:
         """Choose pages that were pressed quickly, to be pressed ahead of the next render. For a render that is flipped.
@@ -303,14 +304,16 @@ class Render:
         """
         chosen: dict[bytes, Page] = {}
         most = 0 if self.hurried else self.engine.recompress_pages
+        taken = {page.raw_sha256 for page in self.taken}
+
+        def is_new(item: Item) -> bool:
+            return isinstance(item, Slot) and item.page.raw_sha256 not in taken
+
         for one in self._unsettled:
             if most and not one.distrust:
-                for page in _beside(list(one.items()), self._is_new, self.engine.levels.settled, most):
+                for page in _beside(list(one.items()), is_new, self.engine.levels.settled, most):
                     chosen[page.raw_sha256] = page
         return list(chosen.values())[:most]
-
-    def _is_new(self, item: Item) -> bool:
-        return isinstance(item, Slot) and item.page.raw_sha256 not in self._taken
 
     def _settle(self, one: _Unsettled) -> None:
         settled = {name: settle(items) for name, items in one.sections.items()}  # type: ignore[arg-type]
@@ -372,10 +375,3 @@ def _beside(items: Sequence[Item], is_new: Callable[[Item], bool], level: int, m
         near.update(indexes[max(0, middle - most) : middle + most])
     for index in sorted(near, key=lambda index: (min(abs(index - at) for at in new), index))[:most]:
         yield below[index]
-
-
-def times_of(draft: Draft) -> tuple[int, int]:
-    """Return the smallest and largest ``indexed_timestamp`` among the records of a page."""
-    records = orjson.loads(b"{" + draft.raw + b"}").values()
-    times = [record["indexed_timestamp"] for record in records]
-    return min(times), max(times)

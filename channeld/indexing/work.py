@@ -5,7 +5,7 @@ All of it is read from one snapshot of the catalog, so the documents of a channe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -35,27 +35,25 @@ class Before:
     documents: Documents = field(default_factory=dict)
 
 
-def render_work(
-    connection: Connection, render: Render, work: DirtyWork, damaged: Collection[ViewKey]
-) -> dict[ViewKey, Before]:
-    """Render all of it; views that are known to be ``damaged`` are derived anew. Returns what each was rendered on.
+def render_work(connection: Connection, render: Render, work: DirtyWork) -> dict[ViewKey, Before]:
+    """Render all of it; returns what each view was rendered on.
 
     Raises:
         ViewDamaged: a stored piece of a view that was to be edited is not as it was written.
     """
     with Helpers(render.engine.executor, render.engine.helped_from, render.on_progress) as helpers:
-        return _render_all(connection, render, work, damaged, helpers)
+        return _render_all(connection, render, work, helpers)
 
 
 def _render_all(
-    connection: Connection, render: Render, work: DirtyWork, damaged: Collection[ViewKey], helpers: Helpers
+    connection: Connection, render: Render, work: DirtyWork, helpers: Helpers
 ) -> dict[ViewKey, Before]:
     before: dict[ViewKey, Before] = {}
     rebuilt: dict[int, dict[str, References]] = {}  # by label and subdir
     for one in work.views:
         if one.key.subdir != CHANNEL_LEVEL:
             before[one.key] = _start(connection, render, one.key)
-            whole = one.key in damaged or _is_whole(one, before[one.key].documents)
+            whole = _is_whole(one, before[one.key].documents)
             meant = replace(one, filenames=None) if whole else one
             references = _render_view(connection, render, meant, helpers)
             if references is not None:
@@ -65,7 +63,7 @@ def _render_all(
         before[key] = _start(connection, render, key)
         edited = all(one.filenames is not None for one in of_label)
         with damage_of(key):
-            if edited and key not in damaged and CHANNELDATA in before[key].documents:
+            if edited and CHANNELDATA in before[key].documents:
                 edit_channeldata(render, connection, key, of_label)
             else:
                 rebuild_channeldata(render, connection, key, rebuilt.get(key.label_id, {}), helpers)

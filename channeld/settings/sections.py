@@ -133,7 +133,8 @@ class Index:
     recompress_pages: int = key(
         8,
         "Pages beside a change that are brought to level_settled while there is nothing to publish. They wait for "
-        "another change of their document, since they alone are not worth a download to every client.",
+        "another change of their document, since they alone are not worth a download to every client. 0 leaves all "
+        "pages as they are.",
         rule=between(0),
     )
     initial_subdirs: tuple[str, ...] = key(

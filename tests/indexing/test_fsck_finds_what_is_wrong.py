@@ -187,6 +187,18 @@ def test_a_change_of_the_text_around_the_entries(filled: World) -> None:
     assert repaired(filled)
 
 
+def test_times_of_records_of_a_new_kind_that_the_head_tells_wrong(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("channeld.indexing.render.times_of", lambda raw: (5, 7))
+        world.upload(package("alpha", v3=True))
+        world.publish()
+    assert world.seen().documents["repodata.json"]["info"]["repodata_revisions"]["v3"]["oldest"] == 5
+    assert ("repodata.json", "v3.conda from alpha-1.0-0.conda") in findings(world)
+    assert repaired(world)
+
+
 def test_channeldata_is_compared_too(filled: World) -> None:
     change_record(filled, package("package07"))
     assert check(filled, "").findings == (

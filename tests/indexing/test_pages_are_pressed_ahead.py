@@ -5,24 +5,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from functools import partial
 from threading import Event
-from typing import Any
 
 import pytest
 
-from channeld.blobs.durable import DiskUnavailable
+from channeld.catalog.views import FlipRefused
 from channeld.clock import SystemClock
-from channeld.formats.zstdframe import compress_page
-from channeld.indexing.ahead import Ahead, press_page
+from channeld.indexing.ahead import press_page
 from channeld.indexing.generation import Paged
-from channeld.indexing.packs import Packs, PieceDamaged
+from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import Page
-from channeld.indexing.press import Levels, load_page
+from channeld.indexing.press import Levels
 from channeld.indexing.publisher import CALM_AFTER
 from channeld.indexing.service import IndexerService
-from tests.support.indexing import World, damage, package
+from tests.support.indexing import World, damage, forget, messages, package
 from tests.support.waiting import until
 
 HURRIED = Levels(9, 1, 1, settled_pages=0, middle_pages=0)
@@ -180,111 +176,104 @@ async def test_a_service_with_nothing_to_publish_presses_them(new_world: NewWorl
     assert well(world)[:4] == [8, 9, 10, 11]
 
 
-class Stalled(Executor):
-    """Begins nothing before it is told to."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
-
-    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.waiting.append((future, partial(function, *args, **kwargs)))
-        return future
-
-    def go_on(self) -> None:
-        """Do what waits."""
-        waiting, self.waiting = self.waiting, []
-        for future, work in waiting:
-            try:
-                future.set_result(work())
-            except Exception as error:  # noqa: BLE001 - whoever waits is told, as by every executor
-                future.set_exception(error)
-
-
-@pytest.fixture
-def stalled() -> Stalled:
-    return Stalled()
+def test_what_a_record_of_a_new_kind_says_in_the_head_stays(new_world: NewWorld) -> None:
+    hurried = new_world(levels=HURRIED)
+    hurried.make_channel()
+    for number in range(40):
+        hurried.upload(package(f"package{number:02d}", v3=True))
+        hurried.clock.advance(seconds=1)
+    hurried.publish()
+    hurried.publisher.leadership.release()
+    world = new_world(levels=SETTLED, recompress_pages=20, clock=hurried.clock)
+    before = world.seen().documents["repodata.json"]["info"]["repodata_revisions"]["v3"]
+    for number in (20, 39):
+        world.clock.advance(seconds=CALM_AFTER)
+        world.label(package(f"package{number:02d}", v3=True), "broken")
+        world.publish()
+        world.rest()
+    after = world.seen().documents["repodata.json"]["info"]["repodata_revisions"]["v3"]
+    assert set(levels(world)) == {9}
+    assert after == {**before, "n_packages": 38, "newest": before["newest"] - 1000}
 
 
-@pytest.fixture
-def pressing(settled: World, stalled: Stalled) -> Ahead:
-    return Ahead(settled.packs, stalled, 9)
-
-
-@pytest.fixture
-def pages(settled: World) -> list[Page]:
-    return list(settled.table("repodata.json").pages())
-
-
-def test_one_is_pressed_at_a_time(pressing: Ahead, stalled: Stalled, pages: list[Page]) -> None:
-    pressing.want(pages[:2])
-    assert [pressing.step(), pressing.step(), len(stalled.waiting)] == [True, True, 1]
-    stalled.go_on()
-    assert pressing.ready() == {pages[0].raw_sha256}
-    assert [pressing.step(), pressing.step(), len(stalled.waiting)] == [True, True, 1]
-    stalled.go_on()
-    assert not pressing.step()
-    assert pressing.ready() == {page.raw_sha256 for page in pages[:2]}
-
-
-def test_what_is_wanted_later_takes_the_place_of_what_was_not_begun(
-    pressing: Ahead, stalled: Stalled, pages: list[Page]
+def test_damage_is_told_of_the_view_that_has_it(
+    new_world: NewWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pressing.want(pages[:3])
-    pressing.step()
-    pressing.want([pages[0], pages[7]])
-    while pressing.step():
-        stalled.go_on()
-    assert pressing.ready() == {pages[0].raw_sha256, pages[7].raw_sha256}
+    hurried = new_world(levels=HURRIED)
+    for channel in ("aaa", "bbb"):
+        hurried.make_channel(channel)
+        for number in range(40):
+            hurried.upload(package(f"package{number:02d}"), channel=channel)
+    hurried.publish()
+    hurried.publisher.leadership.release()
+    world = new_world(levels=SETTLED, recompress_pages=3)
+
+    def change_in(channel: str, number: int) -> None:
+        world.clock.advance(seconds=CALM_AFTER)
+        world.upload(package(f"package{number:02d}", "2.0"), channel=channel)
+        world.publish()
+
+    document = world.raw(channel="aaa")["repodata.json"]
+    assert isinstance(document, Paged)
+    damage(world, [list(world.tables.get(document.table).pages())[4].place])
+    change_in("aaa", 20)
+    world.rest()
+    change_in("bbb", 20)
+    assert world.publisher.counts.rebuilt_after_damage == 0
+    change_in("aaa", 39)
+    (message,) = messages(caplog)
+    assert message.startswith("In the view aaa/main/linux-64 something is damaged:")
+    world.check()
 
 
-def test_a_page_is_ready_as_it_would_be_pressed_now(
-    settled: World, pressing: Ahead, stalled: Stalled, pages: list[Page]
+def test_damage_is_seen_to_though_the_publication_that_met_it_came_to_nothing(
+    settled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pressing.want(pages[:1])
-    pressing.step()
-    stalled.go_on()
-    assert pressing.get(pages[0].raw_sha256) == compress_page(load_page(settled.packs, pages[0]), 9)
+    damage(settled, [list(settled.table("repodata.json").pages())[9].place])
+    change(settled, 42)
+    settled.rest()
+
+    def refused(*_: object, **__: object) -> None:
+        raise FlipRefused("chan")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("channeld.catalog.views.flip", refused)
+        with pytest.raises(FlipRefused):
+            change(settled, 79)
+    settled.publish()
+    forget(settled)
+    settled.check()
+    assert settled.publisher.counts.rebuilt_after_damage == 1
 
 
-def test_the_oldest_go_when_nobody_takes_them(
-    pressing: Ahead, stalled: Stalled, pages: list[Page], monkeypatch: pytest.MonkeyPatch
+def test_a_publication_that_came_to_nothing_leaves_what_is_ready(
+    settled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channeld.indexing.ahead._MOST_KEPT", 2)
-    pressing.want(pages[:3])
-    while pressing.step():
-        stalled.go_on()
-    assert pressing.ready() == {page.raw_sha256 for page in pages[1:3]}
+    change(settled, 42)
+    settled.rest()
+    ready = settled.publisher.ahead.ready()
+
+    def refused(*_: object, **__: object) -> None:
+        raise FlipRefused("chan")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("channeld.catalog.views.flip", refused)
+        with pytest.raises(FlipRefused):
+            change(settled, 79)
+    assert settled.publisher.ahead.ready() == ready
+    assert not settled.publisher.ahead.step()
+    settled.publish()
+    assert well(settled) == [8, 9, 10, 11, 19]
+    assert settled.publisher.ahead.ready() == frozenset()
 
 
-def test_damage_is_told_once(settled: World, pressing: Ahead, stalled: Stalled, pages: list[Page]) -> None:
-    damage(settled, [pages[0].place])
-    pressing.want(pages[:1])
-    pressing.step()
-    stalled.go_on()
-    assert pressing.ready() == {pages[0].raw_sha256}
-    with pytest.raises(PieceDamaged):
-        pressing.get(pages[0].raw_sha256)
-    assert pressing.ready() == frozenset()
-
-
-def test_what_goes_wrong_otherwise_leaves_the_page_as_it_is(
-    pressing: Ahead,
-    stalled: Stalled,
-    pages: list[Page],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def away(packs: Packs, page: Page, level: int) -> bytes:
-        raise DiskUnavailable("packs", "the disk is away")
-
-    monkeypatch.setattr("channeld.indexing.ahead.press_page", away)
-    pressing.want(pages[:1])
-    pressing.step()
-    stalled.go_on()
-    assert pressing.ready() == frozenset()
-    assert "A page could not be compressed better; it stays as it is." in caplog.text
-    assert "the disk is away" in caplog.text
+def test_with_a_setting_of_0_no_page_is_pressed_ahead(new_world: NewWorld, settled: World) -> None:
+    settled.publisher.leadership.release()
+    world = new_world(levels=SETTLED, recompress_pages=0)
+    change(world, 42)
+    assert not world.publisher.ahead.step()
+    change(world, 79)
+    assert well(world) == [10, 19]
 
 
 @pytest.mark.parametrize(("count", "level"), [(1, 16), (8, 16), (9, 10), (80, 10), (81, 1), (5000, 1)])
