@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Final
 
+from channeld.catalog.views import ViewKey
 from channeld.errors import Unavailable
 from channeld.formats.zstdframe import compress_page
 from channeld.indexing.packs import Packs, PieceDamaged
@@ -29,100 +30,92 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Pressed:
-    """What came of a page: its compressed bytes, or that it is not there as it was written."""
+class Wanted:
+    """A page that is worth it, and a view that has it."""
 
-    raw_sha256: bytes
-    found: bytes | PieceDamaged
-
-    @property
-    def size(self) -> int:
-        return len(self.found) if isinstance(self.found, bytes) else 0
+    key: ViewKey
+    page: Page
 
 
 class Ahead:
     """Presses pages on ``thread``, its own, one at a time. Its methods are for another one, the indexer's.
 
-    Pages of equal text that lie in different places are different pages: the damage of one says nothing of the other.
+    ``on_damage`` is told of a view with a page that is not there as it was written. Nothing more of that view's channel
+    is pressed until something else is wanted of it.
     """
 
-    def __init__(self, packs: Packs, level: int, thread: Executor) -> None:
+    def __init__(
+        self, packs: Packs, level: int, thread: Executor, on_damage: Callable[[ViewKey, PieceDamaged], None]
+    ) -> None:
         self.level = level
         self._packs = packs
         self._thread = thread
+        self._on_damage = on_damage
         #: By channel, which take turns.
-        self._wanted: dict[int, deque[Page]] = {}
-        self._under_way: tuple[Page, Future[bytes]] | None = None
-        #: The oldest first.
-        self._pressed: dict[Place, _Pressed] = {}
+        self._wanted: dict[int, deque[Wanted]] = {}
+        self._under_way: tuple[Wanted, Future[bytes]] | None = None
+        #: Where a page lies → the hash of its text, and how it came out; the oldest first.
+        self._pressed: dict[Place, tuple[bytes, bytes]] = {}
 
-    def want(self, channel_id: int, pages: Iterable[Page]) -> None:
+    def want(self, channel_id: int, pages: Iterable[Wanted]) -> None:
         """Say which pages of a channel are worth it now, the best first; what was wanted of it before no longer is."""
         self._wanted[channel_id] = deque(pages)
 
     def step(self) -> bool:
         """Begin with the next page, unless the last one is under way still; False when there is nothing left to do."""
-        self._collect()
-        page = self._next() if self._under_way is None else None
-        if page is not None:
-            self._under_way = page, self._thread.submit(press_page, self._packs, page, self.level)
+        self._take_result()
+        wanted = self._next() if self._under_way is None else None
+        if wanted is not None:
+            pressing = self._thread.submit(press_page, self._packs, wanted.page, self.level)
+            self._under_way = wanted, pressing
         return self._under_way is not None
 
-    def _next(self) -> Page | None:
+    def _next(self) -> Wanted | None:
         while self._wanted:
             channel_id = next(iter(self._wanted))
             pages = self._wanted.pop(channel_id)
-            page = pages.popleft() if pages else None
+            wanted = pages.popleft() if pages else None
             if pages:
                 self._wanted[channel_id] = pages  # behind the others
-            if page is not None and page.place not in self._pressed:
-                return page
+            if wanted is not None and wanted.page.place not in self._pressed:
+                return wanted
         return None
 
-    def _collect(self) -> None:
-        """Put what is done with what is ready."""
+    def _take_result(self) -> None:
         if self._under_way is None or not self._under_way[1].done():
             return
-        page, pressing = self._under_way
-        self._under_way = None
+        wanted, pressing = self._under_way
         error = pressing.exception()
-        if isinstance(error, PieceDamaged):
-            self._pressed[page.place] = _Pressed(page.raw_sha256, error)
-        elif error is None:
-            self._pressed[page.place] = _Pressed(page.raw_sha256, pressing.result())
+        if error is None:
+            self._keep(wanted.page, pressing.result())
+        elif isinstance(error, PieceDamaged):
+            self._on_damage(wanted.key, error)
+            self._wanted.pop(wanted.key.channel_id, None)
         else:
             unexpected = None if isinstance(error, Unavailable) else error
             log.warning("A page is not compressed better: %s", error, exc_info=unexpected)
-        while sum(one.size for one in self._pressed.values()) > _MOST_BYTES:
+        self._under_way = None
+
+    def _keep(self, page: Page, compressed: bytes) -> None:
+        self._pressed[page.place] = page.raw_sha256, compressed
+        while sum(len(kept) for _, kept in self._pressed.values()) > _MOST_BYTES:
             del self._pressed[next(iter(self._pressed))]
 
     def ready(self) -> frozenset[bytes]:
-        """Return the hashes of the texts of all pages of which ``get`` may have something to say."""
-        self._collect()
-        return frozenset(one.raw_sha256 for one in self._pressed.values())
+        """Return the hashes of the texts of all pages that are ready."""
+        if self._under_way is not None and self._under_way[1].done() and not self._under_way[1].exception():
+            self._take_result()
+        return frozenset(raw_sha256 for raw_sha256, _ in self._pressed.values())
 
     def get(self, page: Page) -> bytes | None:
-        """Return a page compressed at ``level``; None if it is not ready.
-
-        Raises:
-            PieceDamaged: it was not there as it was written.
-        """
-        self._collect()
-        pressed = self._pressed.get(page.place)
-        if pressed is None:
-            return None
-        if isinstance(pressed.found, PieceDamaged):
-            raise pressed.found
-        return pressed.found
+        """Return a page compressed at ``level``; None if it is not ready. Pages in other places are other pages."""
+        _, compressed = self._pressed.get(page.place, (b"", None))
+        return compressed
 
     def forget(self, pages: Iterable[Page]) -> None:
         """Drop pages that were taken."""
         for page in pages:
             self._pressed.pop(page.place, None)
-
-    def forget_damage(self, damage: PieceDamaged) -> None:
-        """Drop a page whose damage is seen to."""
-        self._pressed = {place: one for place, one in self._pressed.items() if one.found is not damage}
 
     def close(self) -> None:
         """Wait for the page that is under way; no other one is begun."""

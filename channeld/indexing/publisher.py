@@ -117,7 +117,10 @@ class Publisher:
         self.leadership = Leadership(database, clock, holder)
         #: What there is to press when nothing is dirty.
         self.ahead = Ahead(
-            engine.packs, engine.levels.settled, ThreadPoolExecutor(1, thread_name_prefix="ahead")
+            engine.packs,
+            engine.levels.settled,
+            ThreadPoolExecutor(1, thread_name_prefix="ahead"),
+            lambda key, damage: self._have_rebuilt(ViewDamaged(key, damage)),
         )
         self.counts = Published()
         self._on_publication = on_publication
@@ -191,10 +194,13 @@ class Publisher:
                 if found.key in damaged:
                     raise
                 damaged.add(found.key)
-                self.counts.rebuilt_after_damage += 1
-                log.error("%s", found)
-                self.rebuild(found.key)  # noted, so that it is done even if this publication comes to nothing
-                self.ahead.forget_damage(found.damage)
+                self._have_rebuilt(found)
+
+    def _have_rebuilt(self, found: ViewDamaged) -> None:
+        """Have a view derived anew. It is noted in the catalog, whatever becomes of the publication that met it."""
+        self.rebuild(found.key)
+        self.counts.rebuilt_after_damage += 1
+        log.error("%s", found)
 
     def _attempt(self, lease: Lease, channel_id: int) -> Publication | None:
         started, now_ms = self.clock.monotonic(), self.clock.now_ms()

@@ -23,7 +23,7 @@ from channeld.catalog.views import ViewKey
 from channeld.errors import Unavailable
 from channeld.formats.repodata import V3_SECTIONS
 from channeld.indexing import errands, pagetable, tables
-from channeld.indexing.ahead import Ahead
+from channeld.indexing.ahead import Ahead, Wanted
 from channeld.indexing.documents.layouts import LayoutOf
 from channeld.indexing.documents.names import CURRENT, REPODATA
 from channeld.indexing.documents.shards import Listed
@@ -241,7 +241,7 @@ class Render:
         """Press what is still a draft, make everything durable, and return the new generations.
 
         Raises:
-            ViewDamaged: a page that was to be pressed better is not there as it was written.
+            ViewDamaged: what is stored of a document's table is not there as it was written.
             DiskFull, DiskUnavailable: the pack could not be written.
         """
         self._edits.forget()  # a page's entries are held no longer than until it is pressed
@@ -287,32 +287,29 @@ class Render:
         return self.press.put(draft, level, times_of(draft.raw) if section in V3_SECTIONS else (0, 0))
 
     def _replace(self, page: Page) -> Page | Slot:
-        """Take a page as it was pressed ahead instead of one pressed less well; raises ``PieceDamaged``."""
-        if self._ahead is None or page.level >= self._ahead.level:
-            return page
-        compressed = self._ahead.get(page)
-        if compressed is None:
+        """Take a page as it was pressed ahead, if it was, instead of one pressed less well."""
+        compressed = self._ahead.get(page) if self._ahead is not None else None
+        if self._ahead is None or compressed is None:
             return page
         self.taken.append(page)
         return self.press.replace(page, compressed, self._ahead.level)
 
-    def worth_pressing(self) -> list[Page]:
+    def worth_pressing(self) -> list[Wanted]:
         """Choose pages that were pressed quickly, to be pressed ahead of the next render. For a render that is flipped.
 
         Only of documents that were changed; and those next to a change, so that what changes in the frame lies together
         and mirrors send few ranges.
         """
-        chosen: dict[bytes, Page] = {}
+        chosen: dict[bytes, Wanted] = {}
         most = 0 if self.hurried else self.engine.recompress_pages
         taken = {page.raw_sha256 for page in self.taken}
 
         def is_new(item: Item) -> bool:
             return isinstance(item, Slot) and item.page.raw_sha256 not in taken
 
-        for one in self._unsettled:
-            if most and not one.distrust:
-                for page in _beside(list(one.items()), is_new, self.engine.levels.settled, most):
-                    chosen[page.raw_sha256] = page
+        for one in self._unsettled if most else ():
+            for page in _beside(list(one.items()), is_new, self.engine.levels.settled, most):
+                chosen[page.raw_sha256] = Wanted(one.key, page)
         return list(chosen.values())[:most]
 
     def _settle(self, one: _Unsettled) -> None:

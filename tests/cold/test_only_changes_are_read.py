@@ -7,7 +7,10 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
-from channeld.cold import staging
+import pytest
+
+from channeld.cold import frames, staging
+from channeld.formats.zstdframe import compress_page
 from tests.support.folders import (
     EARLIER_NS,
     NOW,
@@ -207,3 +210,28 @@ def test_lost_state_is_made_again(tmp_path: Path) -> None:
     after = contents(tmp_path)
     timeless = [path for path in before if path.endswith((".json", ".zst")) and "shard" not in path]
     assert {path: after[path] for path in timeless} == {path: before[path] for path in timeless}
+
+
+def test_pages_that_did_not_change_are_not_compressed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_LEAST", 500)  # so that a few packages have many pages
+    monkeypatch.setattr(frames, "_ENDS", 2)
+    for number in range(60):
+        put_conda(tmp_path, f"package{number:02d}")
+    compressed: list[bytes] = []
+
+    def counted(raw: bytes, level: int) -> bytes:
+        compressed.append(raw)
+        return compress_page(raw, level)
+
+    monkeypatch.setattr(frames, "compress_page", counted)
+    index(tmp_path)
+    at_first = len(compressed)
+    assert at_first > 12
+    for version in ("2.0", "3.0"):
+        compressed.clear()
+        put_conda(tmp_path, "package30", version)
+        index(tmp_path, now_ms=NOW + 5000)
+        assert 2 <= len(compressed) <= 6
+        assert all(b'"package30-' in raw for raw in compressed[:1])

@@ -64,6 +64,9 @@ def test_the_next_one_takes_the_pages_beside_it_that_were_pressed_meanwhile(sett
     settled.rest()
     change(settled, 79)
     assert well(settled) == [8, 9, 10, 11, 19]
+    settled.rest()
+    change(settled, 0)
+    assert well(settled) == [0, 8, 9, 10, 11, 16, 17, 18, 19]
     settled.check()
 
 
@@ -216,34 +219,16 @@ def test_damage_is_told_of_the_view_that_has_it(
     document = world.raw(channel="aaa")["repodata.json"]
     assert isinstance(document, Paged)
     damage(world, [list(world.tables.get(document.table).pages())[4].place])
+    change_in("bbb", 20)
+    world.rest()
+    assert not world.is_dirty()
     change_in("aaa", 20)
     world.rest()
-    change_in("bbb", 20)
-    assert world.publisher.counts.rebuilt_after_damage == 0
-    change_in("aaa", 39)
+    assert world.is_dirty()
+    world.publish()
     (message,) = messages(caplog)
     assert message.startswith("In the view aaa/main/linux-64 something is damaged:")
     world.check()
-
-
-def test_damage_is_seen_to_though_the_publication_that_met_it_came_to_nothing(
-    settled: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    damage(settled, [list(settled.table("repodata.json").pages())[9].place])
-    change(settled, 42)
-    settled.rest()
-
-    def refused(*_: object, **__: object) -> None:
-        raise FlipRefused("chan")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("channeld.catalog.views.flip", refused)
-        with pytest.raises(FlipRefused):
-            change(settled, 79)
-    settled.publish()
-    forget(settled)
-    settled.check()
-    assert settled.publisher.counts.rebuilt_after_damage == 1
 
 
 def test_a_publication_that_came_to_nothing_leaves_what_is_ready(
@@ -265,6 +250,25 @@ def test_a_publication_that_came_to_nothing_leaves_what_is_ready(
     settled.publish()
     assert well(settled) == [8, 9, 10, 11, 19]
     assert settled.publisher.ahead.ready() == frozenset()
+
+
+def test_damage_of_several_pages_is_told_once(settled: World) -> None:
+    change(settled, 42)
+    pages = list(settled.table("repodata.json").pages())
+    damage(settled, [pages[index].place for index in (8, 9, 11)])
+    settled.rest()
+    for number in (79, 0, 60):
+        change(settled, number)
+        settled.rest()
+    assert settled.publisher.counts.rebuilt_after_damage == 1
+    forget(settled)
+    settled.check()
+
+
+def test_no_more_pages_are_pressed_than_the_setting_says_whatever_documents_changed(settled: World) -> None:
+    change(settled, 42)
+    settled.rest()
+    assert len(settled.publisher.ahead.ready()) == 3
 
 
 def test_with_a_setting_of_0_no_page_is_pressed_ahead(new_world: NewWorld, settled: World) -> None:
