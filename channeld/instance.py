@@ -73,7 +73,6 @@ class Instance:
         self.copies.close()
         self.requests.close()
         self.publisher.leadership.release()
-        self.publisher.ahead.close()
         self.threads.shutdown(wait=True)
         self.database.close()
         self.packs.close()

@@ -25,8 +25,8 @@ from channeld.indexing.press import load_text
 
 log = logging.getLogger(__name__)
 
-#: Compressed bytes that are kept: 200 pages of usual size.
-_MOST_BYTES: Final = 8 * 1024 * 1024
+#: Compressed bytes that are kept: 100 pages of usual size.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,25 @@ class Wanted:
 
 
 class Ahead:
-    """Presses pages on ``thread``, its own, one at a time. Its methods are for another one, the indexer's.
+    """Presses pages on a thread of an executor, one at a time. Its methods are for another one, the indexer's.
+
+    The executor is that of publications, whose threads hold the memory that pressing takes: 9 MB each. Where it has
+    one thread, a publication may have to wait for the page under way.
 
     ``on_damage`` is told of a view with a page that is not there as it was written. Nothing more of that view's channel
     is pressed until something else is wanted of it.
     """
 
     def __init__(
-        self, packs: Packs, level: int, thread: Executor, on_damage: Callable[[ViewKey, PieceDamaged], None]
+        self,
+        packs: Packs,
+        level: int,
+        executor: Executor,
+        on_damage: Callable[[ViewKey, PieceDamaged], None],
     ) -> None:
         self.level = level
         self._packs = packs
-        self._thread = thread
+        self._executor = executor
         self._on_damage = on_damage
         #: By channel, which take turns.
         self._wanted: dict[int, deque[Wanted]] = {}
@@ -66,7 +73,7 @@ class Ahead:
         self._take_result()
         wanted = self._next() if self._under_way is None else None
         if wanted is not None:
-            pressing = self._thread.submit(press_page, self._packs, wanted.page, self.level)
+            pressing = self._executor.submit(press_page, self._packs, wanted.page, self.level)
             self._under_way = wanted, pressing
         return self._under_way is not None
 
@@ -116,11 +123,6 @@ class Ahead:
         """Drop pages that were taken."""
         for page in pages:
             self._pressed.pop(page.place, None)
-
-    def close(self) -> None:
-        """Wait for the page that is under way; no other one is begun."""
-        self._wanted.clear()
-        self._thread.shutdown(wait=True)
 
 
 def press_page(packs: Packs, page: Page, level: int) -> bytes:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -119,7 +118,7 @@ class Publisher:
         self.ahead = Ahead(
             engine.packs,
             engine.levels.settled,
-            ThreadPoolExecutor(1, thread_name_prefix="ahead"),
+            engine.executor,
             lambda key, damage: self._have_rebuilt(ViewDamaged(key, damage)),
         )
         self.counts = Published()

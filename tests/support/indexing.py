@@ -180,7 +180,6 @@ class World:
         self.checker = Checker(database, self.packs, self.assembly)
 
     def close(self) -> None:
-        self.publisher.ahead.close()
         self.threads.shutdown()
         self.packs.close()
 
