@@ -126,8 +126,20 @@ def packs_of_shards(connection: Connection) -> set[str]:
     return set(connection.execute(sa.select(t.shards.c.pack).distinct()).scalars())
 
 
+def last_of_next(connection: Connection, after: int, count: int) -> int | None:
+    """Return the id of the last among so many artifacts after one, in the order of their ids; None at the end."""
+    ids = t.artifacts.c.id
+    some = sa.select(ids).where(ids > after).order_by(ids).limit(count).subquery()
+    return connection.execute(sa.select(sa.func.max(some.c.id))).scalar()
+
+
 def orphans(
-    connection: Connection, before_ms: int, limit: int = BATCH, *, unnamed_before_ms: int = 0
+    connection: Connection,
+    before_ms: int,
+    limit: int = BATCH,
+    *,
+    unnamed_before_ms: int = 0,
+    among: tuple[int, int] | None = None,
 ) -> list[int]:
     """List the ids of artifacts that nothing needs any more, some at a time: for ``sweep_artifacts``.
 
@@ -135,8 +147,11 @@ def orphans(
         before_ms: since when no channel has shown them.
         unnamed_before_ms: before when those were stored that no file names, not even a deleted one: what candidates
             and whole channels leave behind.
+        among: the first and the last id to look at; None for all, which takes seconds for half a million.
     """
     query = _orphaned(before_ms, unnamed_before_ms).order_by(t.artifacts.c.id).limit(min(limit, BATCH))
+    if among is not None:
+        query = query.where(t.artifacts.c.id.between(*among))
     return [row.id for row in connection.execute(query)]
 
 

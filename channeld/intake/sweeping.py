@@ -13,6 +13,7 @@ Calls block; any number of processes may sweep at the same time.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,8 @@ UNNAMED_SECONDS: Final = 3600.0
 UNFINISHED_SECONDS: Final = 6 * 3600.0
 #: Files that one transaction may remove: uploads wait for it.
 _REMOVED: Final = 50
+#: Artifacts that are looked at in one go, which takes some hundredths of a second.
+_LOOKED_AT: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,19 @@ class Sweeper:
     """Sweeps one instance. ``keep_artifacts_seconds`` 0 keeps those of deleted files for ever."""
 
     def __init__(
-        self, database: Database, blobs: LocalBlobs, clock: Clock, *, keep_artifacts_seconds: int
+        self,
+        database: Database,
+        blobs: LocalBlobs,
+        clock: Clock,
+        *,
+        keep_artifacts_seconds: int,
+        rest: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._clock = clock
         self._keep_artifacts_seconds = keep_artifacts_seconds
+        self._rest = rest
 
     def sweep(self, stopping: Callable[[], bool] = lambda: False) -> Swept:
         """Sweep once; what is left when ``stopping`` returns true is for the next time.
@@ -80,12 +90,30 @@ class Sweeper:
         """Forget artifacts that nothing needs any more. Their bytes go with the unnamed ones."""
         now_ms = self._clock.now_ms()
         keep_ms = self._keep_artifacts_seconds * 1000
-        before_ms = now_ms - keep_ms if keep_ms else 0
-        unnamed_before_ms = now_ms - round(UNNAMED_SECONDS * 1000)
-        find = partial(sweeping.orphans, before_ms=before_ms, unnamed_before_ms=unnamed_before_ms)
-        count = 0
+        ages = now_ms - keep_ms if keep_ms else 0, now_ms - round(UNNAMED_SECONDS * 1000)
+        after = count = 0
         while not stopping():
-            ids = self._database.read_now(find)
+            begun = self._clock.monotonic()
+            find = partial(sweeping.last_of_next, after=after, count=_LOOKED_AT)
+            last = self._database.read_now(find)
+            if last is None:
+                break
+            count += self._give_up_among((after + 1, last), ages, stopping)
+            after = last
+            self._rest(
+                self._clock.monotonic() - begun
+            )  # whoever publishes or uploads has the processor meanwhile
+        return count
+
+    def _give_up_among(
+        self, among: tuple[int, int], ages: tuple[int, int], stopping: Callable[[], bool]
+    ) -> int:
+        before_ms, unnamed_before_ms = ages
+        find = partial(
+            sweeping.orphans, before_ms=before_ms, unnamed_before_ms=unnamed_before_ms, among=among
+        )
+        count = 0
+        while not stopping() and (ids := self._database.read_now(find)):
             now_ms = self._clock.now_ms()
 
             def give_up(connection: Connection, ids: list[int] = ids, now_ms: int = now_ms) -> int:
@@ -97,7 +125,7 @@ class Sweeper:
 
             given_up = self._database.write_now(give_up)
             count += given_up
-            if not given_up:  # there are none, or all of them are wanted again
+            if not given_up:  # all of them are wanted again
                 break
         return count
 
