@@ -39,6 +39,9 @@ UNFINISHED_SECONDS: Final = 6 * 3600.0
 _REMOVED: Final = 50
 #: Artifacts that are looked at in one go, which takes some hundredths of a second.
 _LOOKED_AT: Final = 5_000
+#: How long a rest after that is, in times of what it took, and in seconds at most: the server may want to stop.
+_RESTS: Final = 9
+_LONGEST_REST: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,8 @@ class Sweeper:
                 break
             count += self._give_up_among((after + 1, last), ages, stopping)
             after = last
-            self._rest(
-                self._clock.monotonic() - begun
-            )  # whoever publishes or uploads has the processor meanwhile
+            spent = self._clock.monotonic() - begun
+            self._rest(min(spent * _RESTS, _LONGEST_REST))  # meanwhile others have the processor
         return count
 
     def _give_up_among(

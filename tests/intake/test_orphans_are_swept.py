@@ -52,7 +52,10 @@ class Store:
         self.database = database
         self.blobs = LocalBlobs(folder / "blobs")
         self.clock = ManualClock(NOW)
-        self.sweeper = Sweeper(database, self.blobs, self.clock, keep_artifacts_seconds=KEEP)
+        self.rests: list[float] = []
+        self.sweeper = Sweeper(
+            database, self.blobs, self.clock, keep_artifacts_seconds=KEEP, rest=self.rests.append
+        )
         make_channel(database)
 
     def keep(self, name: str) -> Artifact:
@@ -88,6 +91,23 @@ class Store:
 @pytest.fixture
 def store(database: Database, tmp_path: Path) -> Store:
     return Store(database, tmp_path)
+
+
+def test_few_artifacts_are_looked_at_in_one_go_and_all_in_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channeld.intake.sweeping._LOOKED_AT", 2)
+    kept = [store.keep(f"package{number}") for number in range(7)]
+    for one in kept:
+        store.name(one)
+    gone, stays = kept[::2], kept[1::2]
+    for one in gone:
+        store.delete(one)
+    store.clock.advance(seconds=KEEP + 1)
+    assert store.sweeper.sweep().artifacts == len(gone)
+    assert [store.there(one) for one in gone] == [False] * 4
+    assert [store.there(one) for one in stays] == [True] * 3
+    assert len(store.rests) == 4  # after two artifacts each
 
 
 def test_bytes_without_a_row_go_after_an_hour(store: Store) -> None:
