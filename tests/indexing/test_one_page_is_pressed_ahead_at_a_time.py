@@ -13,6 +13,7 @@ import pytest
 
 from channeld.blobs.durable import DiskUnavailable
 from channeld.catalog.views import ViewKey
+from channeld.errors import Unavailable
 from channeld.formats.zstdframe import compress_page
 from channeld.indexing.ahead import Ahead, Wanted
 from channeld.indexing.packs import Packs, PieceDamaged
@@ -54,7 +55,7 @@ class Stalled(Executor):
         for future, work in waiting:
             try:
                 future.set_result(work())
-            except Exception as error:  # noqa: BLE001 - whoever waits is told, as by every executor
+            except Unavailable as error:
                 future.set_exception(error)
 
 
