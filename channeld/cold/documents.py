@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import orjson
-
 from channeld.blobs.durable import disk_errors
 from channeld.cold import channeldata, drawn, webpages
 from channeld.cold.channel import Channel
+from channeld.cold.channeldata import ChanneldataPart
 from channeld.cold.drawn import Subdir
 from channeld.cold.scan import ChannelFolder
 from channeld.cold.shardfolder import FOLDER
@@ -62,7 +61,7 @@ class FolderDocuments:
             )
             for subdir in sorted(listing.subdirs, key=lambda subdir: -len(listing.subdirs[subdir]))
         ]
-        self._channeldata: dict[int, list[bytes]] = {}
+        self._channeldata: dict[int, ChanneldataPart] = {}
 
     def write(self, workers: Workers) -> int:
         """Write what differs from what is there; returns how many documents that were.
@@ -138,11 +137,12 @@ class FolderDocuments:
         """Stage what is told of the channel as a whole."""
         known = {subdir: self._known.get(subdir, Subdir()) for subdir in self._every}
         known |= {one.subdir: one.known._replace(summary=one.summary) for one in due}
-        entries = [entry for _, part in sorted(self._channeldata.items()) for entry in part]
+        parts = [part for _, part in sorted(self._channeldata.items())]
+        entries = [entry for part in parts for entry in part.entries]
         data = channeldata_layout(self._every).assemble({"packages": entries})
-        packages: dict[str, dict[str, Any]] = orjson.loads(data)["packages"]
         changed_ms = max(one.changed_ms for one in known.values())
-        feed = rss(self._channel.title, "", packages.items(), changed_ms // 1000)
+        latest = [package for part in parts for package in part.latest]
+        feed = rss(self._channel.title, "", latest, changed_ms // 1000)
         page = webpages.channel_page(self._channel.title, known, [CHANNELDATA, _RSS])
         for path, content in ((CHANNELDATA, data), (_RSS, feed), (webpages.PAGE, page)):
             self._staging.put_bytes(RANK_CHANNEL, path, content)

@@ -121,7 +121,12 @@ def package_entry(files: Iterable[ReferenceFile]) -> dict[str, Any]:
 
 def encoded_entry(name: str, files: Iterable[EncodedFile]) -> bytes:
     """Write the line of a package, from all its reference files as they are stored."""
-    return entry(name, canonical_json(package_entry(ReferenceFile.decode(file) for file in files)))
+    return encode_entry(name, package_entry(map(ReferenceFile.decode, files)))
+
+
+def encode_entry(name: str, package: Mapping[str, Any]) -> bytes:
+    """Write the line of a package."""
+    return entry(name, canonical_json(package))
 
 
 def channeldata_layout(subdirs: Iterable[str]) -> Layout:

@@ -37,27 +37,36 @@ def rss(title: str, link: str, packages: Iterable[tuple[str, Entry]], built_at: 
     Args:
         title: the channel's name, for people.
         link: its URL.
-        packages: pairs of name and channeldata entry, in any order; the latest by ``timestamp`` are taken.
+        packages: pairs of name and channeldata entry, in any order; the ``latest`` are taken.
         built_at: when what the feed shows last changed, in seconds since 1970.
     """
-    latest = heapq.nsmallest(LATEST, packages, key=lambda item: (-_timestamp(item[1]), item[0]))
+    shown = latest(packages)
     date = formatdate(built_at, usegmt=True)
     head = _elements(
         {
             "title": title,
             "link": link,
-            "description": f"The most recent {len(latest)} updates for {title}.",
+            "description": f"The most recent {len(shown)} updates for {title}.",
             "pubDate": date,
             "lastBuildDate": date,
         },
         indent=4,
     )
-    items = "".join(_item(name, package) for name, package in latest)
+    items = "".join(_item(name, package) for name, package in shown)
     text = (
         '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0">\n  <channel>\n'
         f"{head}{items}  </channel>\n</rss>\n"
     )
     return text.encode()
+
+
+def latest(packages: Iterable[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+    """Choose the packages that are in the feed, the latest by ``timestamp`` first; no more than those are held.
+
+    Args:
+        packages: as for ``rss``. What is chosen from parts of them may be chosen from again.
+    """
+    return heapq.nsmallest(LATEST, packages, key=lambda item: (-_timestamp(item[1]), item[0]))
 
 
 def _item(name: str, package: Entry) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channeld.formats.rss import LATEST, rss
+from channeld.formats.rss import LATEST, latest, rss
 
 BUILT_AT = 1_656_741_161
 
@@ -93,6 +93,17 @@ def test_the_latest_packages_come_first_and_no_more_than_a_hundred() -> None:
     packages = [(f"p{n:03}", {**EXAMPLE, "timestamp": n}) for n in range(LATEST + 50)]
     guids = [texts(item)["guid"] for item in feed(*packages).iter("item")]
     assert guids == [f"p{n:03}-1.2.3.4-{n}" for n in range(LATEST + 49, 49, -1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=3 * LATEST))
+def test_the_latest_of_all_are_the_latest_among_those_of_parts(packages: list[tuple[int, int]]) -> None:
+    everything = [(f"p{number:03}", {"timestamp": age}) for number, (_, age) in enumerate(packages)]
+    parts: dict[int, list[tuple[str, Any]]] = {}
+    for package, (part, _) in zip(everything, packages, strict=True):
+        parts.setdefault(part, []).append(package)
+    chosen = [package for part in parts.values() for package in latest(part)]
+    assert latest(chosen) == latest(everything)
+    assert latest(everything) == sorted(everything, key=lambda one: (-one[1]["timestamp"], one[0]))[:LATEST]
 
 
 def test_packages_of_one_time_are_in_order_of_their_names() -> None:
