@@ -30,11 +30,11 @@ def main() -> int:
 
 
 def _run(name: str, *, small: bool) -> tuple[int, str]:
-    """Run one benchmark, showing what it prints; returns its status and its last line."""
+    """Run one benchmark, showing what it prints; returns its status and its last line, which may be an error."""
     say(f"\n== {name} ==")
     command = [sys.executable, "-u", "-m", f"benchmarks.{name}", *(["--small"] if small else [])]
     last = "(it printed nothing)"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout or ():
             say(line.rstrip("\n"))
             last = line.strip() or last

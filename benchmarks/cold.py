@@ -41,8 +41,10 @@ _QUICK_SECONDS: Final = 120e-6
 _WAIT_SECONDS: Final = 30
 _WAITS: Final = 12
 _STANDIN: Final = Path(__file__).resolve().parents[1] / "tests" / "support" / "conda_standin"
+#: It ends without ending Python first: now and then a thread of its own would meet an interpreter that is gone.
 _RATTLER: Final = (
-    "import asyncio, pathlib, sys, rattler.index as r; asyncio.run(r.index_fs(pathlib.Path(sys.argv[1])))"
+    "import asyncio, os, pathlib, sys, rattler.index as r; "
+    "asyncio.run(r.index_fs(pathlib.Path(sys.argv[1]))); os._exit(0)"
 )
 
 
