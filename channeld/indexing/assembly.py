@@ -6,18 +6,21 @@ of each view; whoever asks for an older one gets it made again, as long as its g
 
 Frames are not flushed to the disk, so only those are trusted that were made since the machine was started: they lie in
 a folder that is named for that start. A process that is killed leaves whole frames and temporary files, no half ones.
+
+A frame that was changed after it was made is neither served nor copied from (see ``frameseal``); it is made anew from the
+packs, where each page is checked by its hash.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, repeat
 from pathlib import Path
@@ -26,7 +29,8 @@ from typing import BinaryIO, ClassVar, Final
 from channeld.blobs.durable import Disk, disk_errors
 from channeld.blobs.durable import sweep as sweep_temporary
 from channeld.errors import Unavailable
-from channeld.formats.zstdframe import END, RESET_WITH_COMMA, CorruptPage, Splice, check_frame
+from channeld.formats.zstdframe import END, RESET_WITH_COMMA, Splice
+from channeld.indexing.frameseal import check_assembled, is_sealed, seal
 from channeld.indexing.generation import Documents, Paged
 from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import (
@@ -61,6 +65,10 @@ class FrameWrong(Unavailable):
         return f"The frame {self.path} is wrong: {self.problem.rstrip('.')}."
 
 
+class _Unreadable(Exception):
+    """The bytes of a predecessor cannot be copied."""
+
+
 def start_of_machine() -> str:
     """Return a text that differs after the machine was started again; where there is none, after this process was."""
     try:
@@ -80,6 +88,8 @@ class Assembly:
         self._disk = disk or Disk()
         self._kept: dict[Hashable, tuple[set[str], set[str]]] = {}
         self._lock = threading.Lock()
+        #: Called for each frame that is found to be damaged.
+        self.on_damage: Callable[[], None] = lambda: None
         with disk_errors(folder):
             self._disk.make_folder(self.folder)
 
@@ -96,22 +106,58 @@ class Assembly:
             FrameWrong: with the log at debug, where it is looked at: it is not what its pages give.
         """
         path = self.path(document)
-        if _size(path) == document.zst_size:
-            return path
+        with disk_errors(path):
+            if self._is_there(path, document):
+                return path
         table = self._tables.get(document.table)
-        temporary = self.folder / f"{secrets.token_hex(12)}.tmp"
         with disk_errors(self.folder):
             self._disk.make_folder(self.folder)
-            try:
-                with self._disk.create(temporary) as target:
-                    self._write(target, document, table, previous)
-                if log.isEnabledFor(logging.DEBUG):
-                    _check(temporary, document, table)
-                self._disk.rename(temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+            if previous is not None and self._made_from(previous, path, document, table):
+                return path
+            self._make(path, document, table, None)
         return path
+
+    def _is_there(self, path: Path, document: Paged) -> bool:
+        """Tell whether the frame is there, as it was made."""
+        try:
+            if is_sealed(path.stat(), document):
+                return True
+        except FileNotFoundError:
+            return False
+        self._tell(path)
+        return False
+
+    def _tell(self, path: Path) -> None:
+        log.error("The frame %s was changed after it was made. It is made again.", path)
+        self.on_damage()
+
+    def _made_from(self, previous: Paged, path: Path, document: Paged, table: PageTable) -> bool:
+        """Make a frame from its predecessor's; False where that one is no good, which is forgotten then."""
+        try:
+            self._make(path, document, table, previous)
+        except (FrameWrong, _Unreadable) as error:
+            log.error(
+                "The frame %s cannot be used: %s. The next one is made without it.",
+                self.path(previous),
+                error,
+            )
+            self.on_damage()
+            self.path(previous).unlink(missing_ok=True)
+            return False
+        return True
+
+    def _make(self, path: Path, document: Paged, table: PageTable, previous: Paged | None) -> None:
+        temporary = self.folder / f"{secrets.token_hex(12)}.tmp"
+        try:
+            with self._disk.create(temporary) as target:
+                self._write(target, document, table, previous)
+            if log.isEnabledFor(logging.DEBUG):
+                _check(temporary, document, table)
+            os.utime(temporary, ns=(time.time_ns(), seal(document)))
+            self._disk.rename(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def open(self, document: Paged) -> BinaryIO:
         """Open the document's frame, making it first when it is not there; the caller closes it.
@@ -126,7 +172,7 @@ class Assembly:
                 return file
 
     def find(self, document: Paged) -> BinaryIO | None:
-        """Open the document's frame if it is there; the caller closes it.
+        """Open the document's frame if it is there as it was made; the caller closes it.
 
         Raises:
             DiskUnavailable
@@ -134,9 +180,28 @@ class Assembly:
         path = self.path(document)
         with disk_errors(path):
             try:
-                return path.open("rb")
+                file = path.open("rb")
             except FileNotFoundError:
                 return None
+            if is_sealed(os.fstat(file.fileno()), document):
+                return file
+            file.close()
+            return None
+
+    def problem_of(self, document: Paged, table: PageTable) -> str:
+        """Compare a frame that is there with the pieces it is made of; returns what is wrong, "" for nothing.
+
+        Raises:
+            DiskUnavailable
+        """
+        path = self.path(document)
+        with disk_errors(path):
+            try:
+                frame, status = path.read_bytes(), path.stat()
+            except FileNotFoundError:
+                return ""
+        changed = "" if is_sealed(status, document) else "it was changed after it was made"
+        return check_assembled(frame, document, table) or changed
 
     def _write(self, target: BinaryIO, document: Paged, table: PageTable, previous: Paged | None) -> None:
         self._disk.write(target, header(document.raw_size))
@@ -164,7 +229,7 @@ class Assembly:
             source = os.open(self.path(previous), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return -1, {}
-        if os.fstat(source).st_size != previous.zst_size:  # nothing of ours: better to make it without
+        if not is_sealed(os.fstat(source), previous):  # better to make it without
             os.close(source)
             return -1, {}
         try:
@@ -214,33 +279,6 @@ def _check(path: Path, document: Paged, table: PageTable) -> None:
     problem = check_assembled(path.read_bytes(), document, table)
     if problem:
         raise FrameWrong(f"{document.zst_digest}.zst", problem)
-
-
-def check_assembled(frame: bytes, document: Paged, table: PageTable) -> str:
-    """Compare an assembled frame with the pieces it is made of; returns what is wrong, "" for nothing."""
-    try:
-        check_frame(frame, document.raw_size)
-    except CorruptPage as error:
-        return str(error)
-    position = len(header(document.raw_size))
-    for piece in table.pieces():
-        if isinstance(piece, Page):
-            end = position + piece.place.size
-            same = hashlib.sha256(frame[position:end]).digest() == piece.place.sha256
-        else:
-            end = position + len(piece.encoded)
-            same = frame[position:end] == piece.encoded
-        if not same:
-            return f"it differs from its pages at byte {position}"
-        position = end
-    return "" if frame[position:] == END else f"it does not end at byte {position}"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
 
 
 def _ages(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
@@ -313,11 +351,13 @@ def _copy(source: int, target: int, start: int, length: int) -> None:
         try:
             copied = os.copy_file_range(source, target, min(length, _COPIED_AT_ONCE), offset_src=start)
         except OSError as error:
+            if error.errno == errno.EIO:
+                raise _Unreadable(error.strerror) from error
             if error.errno not in _NOT_HERE:
                 raise
             copied = os.write(target, os.pread(source, min(length, _COPIED_AT_ONCE), start))
         if copied == 0:
-            raise OSError(errno.EIO, f"the frame to copy from ends at byte {start}")
+            raise _Unreadable(f"it ends at byte {start}")
         start += copied
         length -= copied
 

@@ -44,6 +44,9 @@ class Finding:
     #: What is wrong with it.
     problem: str
 
+    def __str__(self) -> str:
+        return f"{self.document}, {self.part}: {self.problem}"
+
 
 def compare_view(connection: Connection, key: ViewKey, tables: Mapping[str, PageTable]) -> Iterator[Finding]:
     """Compare the record documents of a view, given the tables of those that can be read."""

@@ -25,7 +25,7 @@ from channeld.catalog import shards as shard_rows
 from channeld.catalog.database import Database
 from channeld.catalog.views import ViewKey
 from channeld.indexing import generation
-from channeld.indexing.assembly import Assembly, check_assembled
+from channeld.indexing.assembly import Assembly
 from channeld.indexing.comparing import Finding, compare_channeldata, compare_shards, compare_view
 from channeld.indexing.documents import shards
 from channeld.indexing.documents.names import CHANNELDATA, SHARDS
@@ -164,7 +164,7 @@ class _Check:
         if promised != found:
             yield Finding(name, "page table", "sizes or digests are not those that the generation gives")
             return
-        problem = check_assembled(self._assembly.ensure(document).read_bytes(), document, table)
+        problem = self._assembly.problem_of(document, table)
         if problem:
             yield Finding(name, "frame", problem)
 

@@ -25,7 +25,7 @@ from channeld.indexing.pagetable import PageTable, Place, measure
 from channeld.indexing.paging import Draft, Edits, PageSize, edit
 from channeld.indexing.press import Press, settle
 from channeld.indexing.tables import Tables
-from tests.support.indexing import QuickDisk, damage_first_page, flip_bit
+from tests.support.indexing import QuickDisk, damage_first_page
 from tests.support.pagemodel import CHANGES, entries_of
 
 SIZE = PageSize(4, 400)
@@ -259,22 +259,21 @@ def test_frames_that_were_made_before_the_machine_started_are_not_trusted(
     assert [path.name for path in new.root.iterdir()] == ["later"]
 
 
-@pytest.mark.parametrize("damaged", [False, True])
 def test_with_the_log_at_debug_a_frame_is_compared_with_its_pages(
-    workshop: Workshop, caplog: pytest.LogCaptureFixture, *, damaged: bool
+    workshop: Workshop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG, "channeld.indexing.assembly")
     assembly = workshop.assembly("frames")
-    entries: dict[str, str | None] = {f"key{number:03}": "x" * 50 for number in range(40)}
-    first = workshop.document({"one": entries}, (b"{", b"", b"}"))
-    frame = assembly.ensure(first)
-    if damaged:
-        flip_bit(frame, first.zst_size // 2)
-    second = workshop.document({"one": {"key000": "y"}}, (b"{", b"", b"}"))
-    if damaged:
-        with pytest.raises(FrameWrong, match=r"differs from its pages|The blocks|block"):
-            assembly.ensure(second, first)
-        assert not assembly.path(second).exists()
-    else:
-        assert assembly.ensure(second, first) == assembly.path(second)
-    assert not list(assembly.folder.glob("*.tmp"))
+    document = workshop.document(SOME, GLUE)
+    compared = []
+
+    def compare(frame: bytes, *_: object) -> str:
+        compared.append(len(frame))
+        return "" if len(compared) == 1 else "it differs."
+
+    monkeypatch.setattr("channeld.indexing.assembly.check_assembled", compare)
+    assembly.ensure(document).unlink()
+    with pytest.raises(FrameWrong, match=r"is wrong: it differs\."):
+        assembly.ensure(document)
+    assert compared == [document.zst_size] * 2
+    assert list(assembly.folder.iterdir()) == []

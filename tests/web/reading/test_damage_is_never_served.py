@@ -105,6 +105,36 @@ async def test_every_document_comes_back(tmp_path: Path, damage: Callable[[Path]
         assert float(line.split()[1]) >= 1
 
 
+@pytest.mark.parametrize("damage", [flip, cut, zero], ids=["flipped", "cut", "zeros"])
+async def test_a_damaged_frame_is_made_again_before_anybody_gets_it(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    async with running_server(tmp_path) as server:
+        server.channel()
+        assert (
+            await server.ask("PUT", "/chan/noarch/alpha-1.0-0.conda", data=build_conda("alpha"))
+        ).status == 201
+        await server.settled()
+        path = "/chan/noarch/repodata.json.zst"
+        before = (await ask(server.port, "GET", path)).body
+        for frame in (tmp_path / "data" / "frames").rglob("*.zst"):
+            damage(frame)
+
+        for _ in range(2):
+            answer = await ask(server.port, "GET", path)
+            assert (answer.status, answer.body) == (200, before)
+        text = (await ask(server.port, "GET", "/metrics")).body.decode()
+        assert "channeld_damaged_pieces_total 1.0" in text
+
+        # nor does what is published next take anything of the damaged ones
+        assert (
+            await server.ask("PUT", "/chan/noarch/beta-1.0-0.conda", data=build_conda("beta"))
+        ).status == 201
+        await server.settled()
+        frame_text = zstandard.ZstdDecompressor().decompress((await ask(server.port, "GET", path)).body)
+        assert frame_text == (await ask(server.port, "GET", "/chan/noarch/repodata.json")).body
+
+
 async def test_damage_in_the_middle_of_a_stream_breaks_it_off_and_is_repaired(tmp_path: Path) -> None:
     """The first bytes are on their way already; what follows is not made up."""
     padding = "x" * 60_000
