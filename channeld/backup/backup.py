@@ -8,13 +8,14 @@ saved.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -86,7 +87,7 @@ def take(instance: Instance, folder: Path, progress: Progress = quiet) -> Report
     taken = datetime.now(UTC)
     catalog = f"catalog-{taken:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.msgpack.zst"
     with instance.database.snapshot() as connection:
-        with disk_errors(folder / catalog), (folder / catalog).open("wb") as file:
+        with disk_errors(folder / catalog), _create_private(folder / catalog) as file:
             rows = dump.write(connection, file, schema.newest_revision())
         artifacts = list(_artifacts(connection))
     copied = Copied()
@@ -107,6 +108,11 @@ def take(instance: Instance, folder: Path, progress: Progress = quiet) -> Report
     # one that was swept since the snapshot is no loss: nothing shows it any more
     damaged = instance.database.read_now(lambda connection: named_among(connection, absent))
     return Report(len(artifacts), len(packs), copied.files, copied.size, rows, tuple(sorted(damaged)))
+
+
+def _create_private(path: Path) -> BinaryIO:
+    """Create a file that its owner alone can read: the catalog has keys that webhooks are signed with."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
 
 
 def _artifacts(connection: Connection) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 The bytes lie under temporary names in the store's ``incoming`` folder already. ``store`` has the disk write all of
 them, gives them their names, and has it write those; then rows may refer to them. ``settle``, after the commit of the
-rows, sees to those that were in the store before and may have been swept in between.
+rows, sees to those that were in the store before: they may have been swept in between, or have been damaged.
 """
 
 from __future__ import annotations
@@ -82,16 +82,15 @@ class BlobBatch:
         self.blobs.disk.rename(one.temporary, target)
 
     def settle(self) -> None:
-        """Drop the second copies of what was stored before, unless the first have gone meanwhile."""
+        """Put the bytes that came in the place of those that were stored before."""
         with disk_errors(self.blobs.root):
-            again = False
+            swept = [one for one in self._known if not self._is_stored(one.digests)]
             for one in self._known:
-                if self._is_stored(one.digests):
-                    self.blobs.disk.unlink(one.temporary)
-                else:
-                    self._name(one)
-                    again = True
-            if again:
+                self._name(one)
+                self.blobs.disk.unlink(
+                    one.temporary
+                )  # renaming does nothing where both are one file, linked twice
+            if swept:
                 sync_file_system(self.blobs.root)
 
     def discard(self) -> None:

@@ -70,10 +70,6 @@ class Disk:
     def unlink(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
-    def touch(self, path: Path) -> None:
-        """Set a file's time to now; raises ``FileNotFoundError``."""
-        os.utime(path)
-
     def fsync_folder(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

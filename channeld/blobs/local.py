@@ -99,14 +99,13 @@ class Incoming:
         return self._pending.file
 
     def keep(self) -> Digests:
-        """Make the bytes durable under their hash."""
+        """Make the bytes durable under their hash.
+
+        They take the place of what is stored there: nobody knows whether the disk still has it as it was written.
+        """
         digests = self.digests()
-        target = self._blobs.path(digests.sha256)
         self._blobs.make_shelf(digests.sha256)
-        if self._blobs.touch(digests):
-            self.discard()  # stored once
-        else:
-            self._on_disk().commit(target)
+        self._on_disk().commit(self._blobs.path(digests.sha256))
         return digests
 
     def discard(self) -> None:
@@ -165,6 +164,14 @@ class LocalBlobs:
         if free < self.reserve_bytes + expected_bytes:
             raise DiskFull(str(self.root))
 
+    def check_writable(self) -> None:
+        """Find out early whether something can be stored.
+
+        Raises:
+            DiskFull, DiskUnavailable: it cannot.
+        """
+        Pending(self.disk, self.incoming).discard()
+
     def open(self, sha256: str) -> BinaryIO:
         """Open an artifact for reading.
 
@@ -187,19 +194,6 @@ class LocalBlobs:
                 return path.stat().st_size == size
             except FileNotFoundError:
                 return False
-
-    def touch(self, digests: Digests) -> bool:
-        """Tell whether the artifact is stored whole; if so it is wanted again, and ``delete`` will notice."""
-        target = self.path(digests.sha256)
-        if not self.holds(digests.sha256, digests.size):
-            return False
-        with disk_errors(target):
-            try:
-                self.disk.touch(target)
-            except FileNotFoundError:
-                return False
-            self.disk.fsync_folder(target.parent)  # whoever renamed it there may not have come this far yet
-        return True
 
     def names(self, prefix: str) -> list[str]:
         """List the hashes of the artifacts that are stored under a prefix (one of ``PREFIXES``)."""

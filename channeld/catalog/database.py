@@ -15,9 +15,10 @@ The driver of SQLite sends no BEGIN by itself in the mode used here: every BEGIN
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -180,13 +181,28 @@ def _sqlite_writer(url: sa.URL, *, foreign_keys: bool = True) -> Engine:
 
 
 def _sqlite_engine(url: sa.URL, kept: int, most: int) -> Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         poolclass=sa.pool.QueuePool,
         pool_size=kept,
         max_overflow=most - kept,
         connect_args={"check_same_thread": False},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def create(*_: object) -> None:
+        _create_private(str(url.database))
+
+    return engine
+
+
+def _create_private(path: str) -> None:
+    """Make a new catalog readable for its owner alone: it has keys that webhooks are signed with.
+
+    SQLite gives its log the same permissions.
+    """
+    with suppress(OSError):  # it is there, or SQLite will tell why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite_prepare(engine: Engine, *pragmas: str) -> None:

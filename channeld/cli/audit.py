@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from channeld.cli.arguments import Moment
-from channeld.cli.config import settings_option
+from channeld.cli.config import data_dir_option, settings_of_process, settings_option
 from channeld.cli.connection import json_option, talks_to_server
 from channeld.cli.output import print_facts, print_json, print_table
 
@@ -139,11 +139,12 @@ def head(client: Client, as_json: bool) -> None:
 
 @audit.command()
 @settings_option
+@data_dir_option
 @click.option(
     "--head", "noted", metavar="HEAD", help="The head that was noted earlier: its end was not cut off."
 )
 @json_option
-def verify(path: Path | None, noted: str | None, as_json: bool) -> None:
+def verify(path: Path | None, data_dir: Path | None, noted: str | None, as_json: bool) -> None:
     """Verify that nobody changed the audit, on the server's own machine or a restored backup.
 
     Every row is compared with its seal, and every seal with the one before it. That the end was not cut off, or all of
@@ -159,4 +160,4 @@ def verify(path: Path | None, noted: str | None, as_json: bool) -> None:
     """
     from channeld.cli.auditverifying import run
 
-    raise SystemExit(run(path, noted, as_json))
+    raise SystemExit(run(settings_of_process(path, data_dir), noted, as_json))

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import click
-import sqlalchemy as sa
 
 from channeld.catalog import schema
 from channeld.catalog.chain import Noted
-from channeld.catalog.database import Database, open_database
+from channeld.catalog.database import open_database
 from channeld.catalog.tampering import Finding
 from channeld.catalog.verifying import Verified, verify
-from channeld.cli.config import settings_of_process
-from channeld.cli.failures import Failure
+from channeld.cli.datafolder import require_catalog
 from channeld.cli.output import counted, print_json
 from channeld.instance import database_url
+from channeld.settings import Settings
 
 #: The exit status for an audit that is not as it was sealed.
 TAMPERED: Final = 4
@@ -27,7 +25,7 @@ _MOST: Final = 1000
 _REDRAW_SECONDS: Final = 0.2
 
 
-def run(path: Path | None, noted_text: str | None, as_json: bool) -> int:
+def run(settings: Settings, noted_text: str | None, as_json: bool) -> int:
     """Verify, print what is found, and return the exit status.
 
     Raises:
@@ -45,7 +43,8 @@ def run(path: Path | None, noted_text: str | None, as_json: bool) -> int:
             bar.clear()
             click.echo(finding.sentence())
 
-    database = _open(database_url(settings_of_process(path)))
+    require_catalog(settings)
+    database = open_database(database_url(settings))
     try:
         schema.check(database)
         result = verify(database, noted, found, bar.show)
@@ -57,14 +56,6 @@ def run(path: Path | None, noted_text: str | None, as_json: bool) -> int:
     else:
         _say(result, noted)
     return 0 if result.is_sound else TAMPERED
-
-
-def _open(url: str) -> Database:
-    """Open a catalog that is there: SQLite would make an empty one."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        raise Failure(f"There is no catalog at {parsed.database}.", "Name the settings with --config.")
-    return open_database(url)
 
 
 def _say(result: Verified, noted: Noted | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.config import data_dir_option, settings_of_process, settings_option
 from channeld.cli.datafolder import refuse_within, require_catalog
 from channeld.cli.failures import Failure
 
@@ -21,8 +21,9 @@ _NAMED: Final = 20
 
 @click.command()
 @settings_option
+@data_dir_option
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def backup(path: Path | None, folder: Path) -> None:
+def backup(path: Path | None, data_dir: Path | None, folder: Path) -> None:
     """Back the catalog, the artifacts and the indexes up into FOLDER.
 
     The server may go on running. A second backup into the same folder copies only what is new.
@@ -31,7 +32,7 @@ def backup(path: Path | None, folder: Path) -> None:
     from channeld.clock import SystemClock
     from channeld.instance import open_instance
 
-    settings = settings_of_process(path)
+    settings = settings_of_process(path, data_dir)
     require_catalog(settings)
     refuse_within(settings, folder)
     instance = open_instance(settings, SystemClock())
@@ -44,8 +45,9 @@ def backup(path: Path | None, folder: Path) -> None:
 
 @click.command()
 @settings_option
+@data_dir_option
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def restore(path: Path | None, folder: Path) -> None:
+def restore(path: Path | None, data_dir: Path | None, folder: Path) -> None:
     """Restore the backup in FOLDER into the empty data folder and database of the settings.
 
     The restored server serves the same bytes under the same ETags.
@@ -54,7 +56,7 @@ def restore(path: Path | None, folder: Path) -> None:
     from channeld.clock import SystemClock
     from channeld.instance import open_instance
 
-    instance = open_instance(settings_of_process(path), SystemClock())
+    instance = open_instance(settings_of_process(path, data_dir), SystemClock())
     try:
         report = bring_back(instance, folder, _progress)
     finally:

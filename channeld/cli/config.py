@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 
@@ -23,9 +24,21 @@ settings_option = click.option(
 )
 
 
-def settings_of_process(path: Path | None) -> Settings:
-    """Load the settings with the environment of this process."""
-    return load(path, os.environ)
+#: For every command that works on the data folder itself; gives it ``data_dir``.
+data_dir_option = click.option(
+    "--data-dir",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of all that is stored, instead of storage.data_dir.",
+)
+
+
+def settings_of_process(path: Path | None, data_dir: Path | None = None) -> Settings:
+    """Load the settings with the environment of this process; a data folder that is given goes before theirs."""
+    settings = load(path, os.environ)
+    if data_dir is None:
+        return settings
+    return replace(settings, storage=replace(settings.storage, data_dir=data_dir))
 
 
 @click.group()

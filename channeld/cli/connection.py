@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from channeld.cli.config import settings_of_process, settings_option
 from channeld.cli.failures import Failure
@@ -85,7 +86,9 @@ def target(server: str | None, token: str | None, token_file: Path | None, confi
 
     The token in the data folder is taken only for the server of the settings: it must not be sent to another one.
     """
-    if token is None and token_file is not None:
+    if _is_given("token") and _is_given("token_file"):
+        raise click.UsageError("There can be one token only: give --token or --token-file, not both.")
+    if token_file is not None and (token is None or _is_given("token_file")):
         token = _read(token_file)
     if server is not None:
         return Target(_checked_url(server), _checked_token(token))
@@ -93,6 +96,12 @@ def target(server: str | None, token: str | None, token_file: Path | None, confi
     if token is None:
         token = _local_token(settings)
     return Target(_local_url(settings), _checked_token(token))
+
+
+def _is_given(name: str) -> bool:
+    """Tell whether an option stands in the command: it goes before variables, also before another option's."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _checked_url(text: str) -> str:

@@ -17,11 +17,19 @@ def require_catalog(settings: Settings) -> None:
     Raises:
         Failure: there is no catalog yet.
     """
-    data = settings.storage.data_dir.absolute()
-    if not settings.storage.database_url and not (data / "catalog.sqlite").exists():
+    from sqlalchemy import make_url
+
+    from channeld.instance import database_url
+
+    url = make_url(database_url(settings))
+    if url.get_backend_name() != "sqlite":
+        return
+    file = Path(url.database or "")
+    if not file.exists() or file.stat().st_size == 0:
         raise Failure(
-            f"There is no catalog in {data}.",
-            "Give the settings of the server: --config or CHANNELD_CONFIG, and the folder that it was started in.",
+            f"There is no catalog in {file.parent}.",
+            "Name the server's data folder with --data-dir, or its settings with --config. "
+            "Without either it is ./data: run the command where the server was started.",
         )
 
 

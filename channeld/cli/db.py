@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.config import data_dir_option, settings_of_process, settings_option
 from channeld.cli.datafolder import require_catalog
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ def db() -> None:
 
 @db.command()
 @settings_option
-def upgrade(path: Path | None) -> None:
+@data_dir_option
+def upgrade(path: Path | None, data_dir: Path | None) -> None:
     """Bring the tables up to date. `channeld serve` does so by itself at every start."""
     from channeld.catalog import schema
 
-    with _database(path) as database:
+    with _database(path, data_dir) as database:
         before = schema.current_revision(database)
         schema.upgrade(database)
         after = schema.current_revision(database)
@@ -40,11 +41,13 @@ def upgrade(path: Path | None) -> None:
 
 @db.command()
 @settings_option
-def status(path: Path | None) -> None:
+@data_dir_option
+def status(path: Path | None, data_dir: Path | None) -> None:
     """Show which database it is, and whether its tables are up to date."""
     from channeld.catalog import schema
 
-    with _database(path) as database:
+    require_catalog(settings_of_process(path, data_dir))
+    with _database(path, data_dir) as database:
         found, newest = schema.current_revision(database), schema.newest_revision()
         click.echo(f"database   {database.write_engine.url.render_as_string(hide_password=True)}")
         click.echo(f"revision   {found or 'none'}")
@@ -55,8 +58,9 @@ def status(path: Path | None) -> None:
 
 @db.command("admin-token")
 @settings_option
+@data_dir_option
 @click.option("--name", default="administrator", show_default=True, help="What the token is called in lists.")
-def admin_token(path: Path | None, name: str) -> None:
+def admin_token(path: Path | None, data_dir: Path | None, name: str) -> None:
     """Make another administrator's token and show it, once: for when the first one was lost.
 
     Whoever can run this can read and write the catalog anyway.
@@ -68,8 +72,8 @@ def admin_token(path: Path | None, name: str) -> None:
 
     actor = Actor("channeld db admin-token", "local", SystemClock().now_ms())
     randomness = secrets.token_bytes(tokens.RANDOM_BYTES)
-    require_catalog(settings_of_process(path))
-    with _database(path) as database:
+    require_catalog(settings_of_process(path, data_dir))
+    with _database(path, data_dir) as database:
         schema.upgrade(database)
         made = database.write_now(
             lambda connection: tokens.create(connection, name, [ADMINISTRATOR], actor, randomness=randomness)
@@ -78,12 +82,12 @@ def admin_token(path: Path | None, name: str) -> None:
 
 
 @contextmanager
-def _database(path: Path | None) -> Iterator[Database]:
+def _database(path: Path | None, data_dir: Path | None) -> Iterator[Database]:
     from channeld.blobs.durable import disk_errors
     from channeld.catalog.database import open_database
     from channeld.instance import database_url
 
-    settings = settings_of_process(path)
+    settings = settings_of_process(path, data_dir)
     data = settings.storage.data_dir.absolute()
     with disk_errors(data):
         data.mkdir(parents=True, exist_ok=True)

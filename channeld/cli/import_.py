@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.config import data_dir_option, settings_of_process, settings_option
+from channeld.cli.datafolder import require_catalog
 from channeld.cli.index import (
     finish,
     interrupted,
@@ -22,6 +23,7 @@ from channeld.cli.index import (
 @click.argument("channel")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @settings_option
+@data_dir_option
 @click.option(
     "--label",
     "labels",
@@ -43,6 +45,7 @@ def import_(
     channel: str,
     folder: Path,
     path: Path | None,
+    data_dir: Path | None,
     labels: tuple[str, ...],
     subdirs: tuple[str, ...],
     link: bool,
@@ -62,7 +65,8 @@ def import_(
     from channeld.instance import open_instance
     from channeld.jobs import cores
 
-    settings = settings_of_process(path)
+    settings = settings_of_process(path, data_dir)
+    require_catalog(settings)
     clock = SystemClock()
     begun = clock.monotonic()
     importer = Importer(processes or cores())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Final
 
 import click
 
-from channeld.cli.config import settings_of_process, settings_option
+from channeld.cli.config import data_dir_option, settings_of_process, settings_option
 from channeld.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,7 @@ _FIRST_CHANNEL: Final = "my-channel"
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="Processes that answer requests, instead of server.workers."
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of all that is stored, instead of storage.data_dir.",
-)
+@data_dir_option
 def serve(
     path: Path | None, host: str | None, port: int | None, workers: int | None, data_dir: Path | None
 ) -> None:
@@ -44,7 +41,7 @@ def serve(
 
     The first start in a new data folder makes an administrator's token and shows it, once.
     """
-    settings = _overridden(settings_of_process(path), host, port, workers, data_dir)
+    settings = _overridden(settings_of_process(path, data_dir), host, port, workers)
     with _shared_metrics(settings) as metrics_folder:
         _serve(settings, metrics_folder)
 
@@ -77,9 +74,7 @@ def _serve(settings: Settings, metrics_folder: str) -> None:
     click.echo("channeld has stopped.")
 
 
-def _overridden(
-    settings: Settings, host: str | None, port: int | None, workers: int | None, data_dir: Path | None
-) -> Settings:
+def _overridden(settings: Settings, host: str | None, port: int | None, workers: int | None) -> Settings:
     server = settings.server
     server = replace(
         server,
@@ -87,8 +82,7 @@ def _overridden(
         port=port if port is not None else server.port,
         workers=workers if workers is not None else server.workers,
     )
-    storage = replace(settings.storage, data_dir=data_dir) if data_dir is not None else settings.storage
-    return replace(settings, server=server, storage=storage)
+    return replace(settings, server=server)
 
 
 def first_token(settings: Settings) -> str | None:
@@ -118,7 +112,16 @@ def first_token(settings: Settings) -> str | None:
         instance.close()
 
 
+def _program() -> str:
+    """Say how this program is called in another terminal: one in an environment of its own may be on no path."""
+    beside = Path(sys.executable).with_name("channeld")
+    if shutil.which("channeld") or not beside.exists():
+        return "channeld"
+    return str(beside)
+
+
 def _welcome(url: str, token: str) -> str:
+    program = _program()
     return f"""\
 channeld listens on {url}
 
@@ -130,7 +133,7 @@ Next, in another terminal:
 
     export CHANNELD_URL={url} CHANNELD_TOKEN={token}
 
-    channeld upload --create --channel {_FIRST_CHANNEL} PACKAGE.conda
+    {program} upload --create --channel {_FIRST_CHANNEL} PACKAGE.conda
     conda install --override-channels -c {url}/{_FIRST_CHANNEL} NAME
-    channeld status
+    {program} status
 """

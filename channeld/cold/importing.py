@@ -72,6 +72,7 @@ class Importer:
             KeyboardInterrupt: likewise.
         """
         listing = scan(folder.absolute(), options.subdirs)
+        instance.blobs.check_writable()
         run = _Import(instance, channel, listing, options)
         run.read(self._workers, progress)
         run.publish()

@@ -48,6 +48,22 @@ class FolderMissing(Rejected):
 
 
 @dataclass(eq=False)
+class PackagesOutsideSubdirs(Rejected):
+    """A folder whose packages are in no subdir: it is not the one that was meant."""
+
+    folder: str
+    count: int
+
+    advice: ClassVar[str] = (
+        "Name the folder above the subdirs, or put the packages into folders named after their subdirs."
+    )
+
+    def sentence(self) -> str:
+        there = "1 package" if self.count == 1 else f"{self.count:,} packages"
+        return f"{self.folder} has {there}, but none in a subdir such as noarch or linux-64."
+
+
+@dataclass(eq=False)
 class FolderBusy(Rejected):
     """Another process is at work in the folder."""
 

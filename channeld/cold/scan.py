@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from channeld.cold.rejections import FolderMissing, SubdirUnknown
+from channeld.cold.rejections import FolderMissing, PackagesOutsideSubdirs, SubdirUnknown
 from channeld.formats.names import KNOWN_SUBDIRS, NOARCH, check_subdir
 from channeld.formats.rejections import BadName
 
@@ -53,6 +53,7 @@ def scan(folder: Path, wanted: Collection[str] = ()) -> ChannelFolder:
     Raises:
         FolderMissing: there is no such folder.
         SubdirUnknown: a wanted subdir is not in it.
+        PackagesOutsideSubdirs: all packages that are there are elsewhere.
     """
     if not folder.is_dir():
         raise FolderMissing(str(folder))
@@ -63,6 +64,8 @@ def scan(folder: Path, wanted: Collection[str] = ()) -> ChannelFolder:
         files = _packages(folder / name)
         if files or name in KNOWN_SUBDIRS:
             subdirs[name] = files
+    if not any(subdirs.values()) and (strays := _strays(folder, subdirs)):
+        raise PackagesOutsideSubdirs(str(folder), strays)
     subdirs.setdefault(NOARCH, {})
     for name in wanted:
         if name not in subdirs:
@@ -77,6 +80,12 @@ def _may_be_subdir(name: str) -> bool:
     except BadName:
         return False
     return True
+
+
+def _strays(folder: Path, subdirs: Collection[str]) -> int:
+    """Count the packages in the folder itself, and in folders in it that are no subdirs."""
+    others = (path for path in folder.iterdir() if path.is_dir() and path.name not in subdirs)
+    return sum(len(_packages(place)) for place in (folder, *others))
 
 
 def _packages(folder: Path) -> dict[str, Seen]:

@@ -222,7 +222,7 @@ class TestVerifying:
         env: dict[str, str | None] = {"CHANNELD_STORAGE__DATA_DIR": str(tmp_path / "none")}
         missing = run_command("audit", "verify", env=env)
         assert (missing.status, missing.stdout) == (1, "")
-        assert "There is no catalog at" in missing.stderr
+        assert "There is no catalog in" in missing.stderr
         assert not (tmp_path / "none").exists()
         (tmp_path / "none").mkdir()
         (tmp_path / "none/catalog.sqlite").touch()

@@ -42,6 +42,27 @@ def test_a_token_may_lie_in_a_file(server: ServerThread, tmp_path: Path) -> None
     assert "cannot be read: No such file or directory" in missing.stderr
 
 
+def test_a_file_that_is_named_goes_before_a_token_in_the_environment(
+    server: ServerThread, tmp_path: Path
+) -> None:
+    env = {"CHANNELD_URL": server.server.url, "CHANNELD_TOKEN": server.server.admin}
+    missing = show("--token-file", str(tmp_path / "none"), **env)
+    assert (missing.status, missing.stdout) == (1, "")
+    assert "cannot be read: No such file or directory" in missing.stderr
+    file = tmp_path / "token"
+    file.write_text(server.server.admin)
+    wrong = {**env, "CHANNELD_TOKEN": "wrong"}
+    assert show("--token-file", str(file), **wrong).status == 0
+    # of two variables the token itself goes first, as it does of two that are not said
+    assert show(CHANNELD_TOKEN_FILE=str(tmp_path / "none"), **env).status == 0
+
+
+def test_two_tokens_in_one_command_are_one_too_many(server: ServerThread, tmp_path: Path) -> None:
+    both = show("--token", "x", "--token-file", str(tmp_path), CHANNELD_URL=server.server.url)
+    assert (both.status, both.stdout) == (2, "")
+    assert both.stderr.endswith("There can be one token only: give --token or --token-file, not both.\n")
+
+
 def test_on_its_own_machine_the_settings_say_where_and_the_data_folder_who(
     server: ServerThread, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from channeld.cold.rejections import FolderMissing, SubdirUnknown
+from channeld.cold.rejections import FolderMissing, PackagesOutsideSubdirs, SubdirUnknown
 from tests.support.folders import (
     NOW,
     contents,
@@ -184,3 +184,22 @@ def test_worker_processes_give_the_same_channel(tmp_path: Path) -> None:
     index(tmp_path / "alone", channel_name="same")
     index(tmp_path / "together", channel_name="same", processes=2)
     assert contents(tmp_path / "alone") == contents(tmp_path / "together")
+
+
+@pytest.mark.parametrize("place", [".", "linux64", "old"])
+def test_a_folder_whose_packages_are_in_no_subdir_is_not_the_one_that_was_meant(
+    tmp_path: Path, place: str
+) -> None:
+    put_conda(tmp_path, "alpha", subdir="noarch")
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / "noarch" / "alpha-1.0-0.conda").rename(tmp_path / place / "alpha-1.0-0.conda")
+    with pytest.raises(PackagesOutsideSubdirs, match="has 1 package, but none in a subdir such as noarch"):
+        index(tmp_path)
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert written <= {"alpha-1.0-0.conda", "lock"}
+
+
+def test_a_package_beside_the_subdirs_is_left_alone(tmp_path: Path) -> None:
+    put_conda(tmp_path, "alpha")
+    (tmp_path / "beta-1.0-0.conda").write_bytes(b"")
+    assert index(tmp_path).added == 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from channeld.blobs import batches
+from channeld.blobs.durable import Disk, DiskUnavailable
 from channeld.catalog import audit, channels, leases
 from channeld.catalog import tables as t
 from channeld.catalog.rejections import ChannelMissing, LabelLocked
@@ -260,6 +262,39 @@ def test_bytes_that_were_swept_meanwhile_are_stored_again(
         assert run(instance, source, "others").added == 3
         stored = [path for path in instance.blobs.root.rglob("*") if path.is_file()]
         assert len(stored) == 3
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_importing_again_mends_what_the_disk_damaged(tmp_path: Path, *, linked: bool) -> None:
+    source = make_source(tmp_path / "source")
+    with opened(tmp_path) as instance:
+        make_channel(instance, "tools")
+        assert run(instance, source).added == 3
+        packages = {path: path.read_bytes() for path in source.rglob("*-0.*")}
+        stored = {instance.blobs.path(hashlib.sha256(data).hexdigest()): data for data in packages.values()}
+        for path, data in stored.items():
+            path.write_bytes(bytes(len(data)))
+        for _ in range(2):  # the second time they may be links to the very same files
+            assert run(instance, source, linked=linked).unchanged == 3
+            assert {path: path.read_bytes() for path in stored} == stored
+            assert {path: path.read_bytes() for path in packages} == packages
+            assert list(instance.blobs.incoming.iterdir()) == []
+
+
+def test_a_store_that_takes_nothing_is_told_before_any_package_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_source(tmp_path / "source")
+
+    def refuse(_disk: Disk, path: Path) -> BinaryIO:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with opened(tmp_path) as instance:
+        make_channel(instance, "tools")
+        monkeypatch.setattr(Disk, "create", refuse)
+        with pytest.raises(DiskUnavailable, match=r"blobs/incoming/.*: Permission denied"):
+            run(instance, source)
+        assert rows(instance, t.artifacts) == [[]]
 
 
 def test_worker_processes_import_the_same(tmp_path: Path) -> None:

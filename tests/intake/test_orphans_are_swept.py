@@ -235,7 +235,7 @@ def test_it_stops_when_it_is_told_to(store: Store) -> None:
     assert store.sweeper.sweep() == Swept(0, blobs=1, unfinished=0)
 
 
-def test_what_is_touched_again_waits_again(store: Store) -> None:
+def test_what_is_kept_again_waits_again(store: Store) -> None:
     """Another upload of bytes that lie around unnamed makes them new."""
     kept = store.keep("alpha")
     store.clock.advance(seconds=2 * UNNAMED_SECONDS)

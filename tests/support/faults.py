@@ -87,9 +87,6 @@ class FaultyDisk(Disk):
     def unlink(self, path: Path) -> None:
         self._take("unlink", lambda: Disk.unlink(self, path))
 
-    def touch(self, path: Path) -> None:
-        self._take("touch", lambda: Disk.touch(self, path))
-
     def fsync_folder(self, folder: Path) -> None:
         self._take("fsync folder", lambda: Disk.fsync_folder(self, folder))
 
