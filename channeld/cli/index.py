@@ -117,8 +117,11 @@ def interrupted() -> None:
 
 def finish(report: Report) -> None:
     """Tell which files were refused, and by which rule; they make the command fail."""
+    from channeld.formats.rejections import shown
+
     for one in sorted(report.refused, key=str):
-        click.echo(f"Refused: {one.subdir}/{one.filename}", err=True)
+        name = one.filename if one.filename.isprintable() else shown(one.filename)
+        click.echo(f"Refused: {one.subdir}/{name}", err=True)
         click.echo(f"  {one.refusal.code}: {one.refusal.sentence}", err=True)
         if one.refusal.advice:
             click.echo(f"  {one.refusal.advice}", err=True)

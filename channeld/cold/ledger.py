@@ -58,7 +58,8 @@ def remember(
 ) -> None:
     """Note files as read: name, what was seen, and the refusal if it was refused.
 
-    ``read_from_ns`` is when the listing was made: a time close to it is not trusted next time.
+    ``read_from_ns`` is when the listing was made: a time close to it is not trusted next time. A name that is no text
+    cannot be noted: its file is refused again next time.
     """
     rows = [
         (
@@ -70,8 +71,18 @@ def remember(
             orjson.dumps(refusal).decode() if refusal else "",
         )
         for filename, seen, refusal in read
+        if _is_text(filename)
     ]
     connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _is_text(filename: str) -> bool:
+    """Tell whether a name is UTF-8 on the disk."""
+    try:
+        filename.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def forget(connection: sqlite3.Connection, subdir: str, filenames: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from channeld.cold.rejections import FolderMissing, PackagesOutsideSubdirs, SubdirUnknown
+from channeld.cold.rejections import FileUnreadable, FolderMissing, PackagesOutsideSubdirs, SubdirUnknown
 from channeld.formats.names import KNOWN_SUBDIRS, NOARCH, check_subdir
 from channeld.formats.rejections import BadName
 
@@ -53,6 +53,7 @@ def scan(folder: Path, wanted: Collection[str] = ()) -> ChannelFolder:
     Raises:
         FolderMissing: there is no such folder.
         SubdirUnknown: a wanted subdir is not in it.
+        FileUnreadable: a subdir cannot be listed.
         PackagesOutsideSubdirs: all packages that are there are elsewhere.
     """
     if not folder.is_dir():
@@ -89,6 +90,13 @@ def _strays(folder: Path, subdirs: Collection[str]) -> int:
 
 
 def _packages(folder: Path) -> dict[str, Seen]:
+    try:
+        return _list_packages(folder)
+    except OSError as error:
+        raise FileUnreadable(str(folder), error.strerror or str(error)) from error
+
+
+def _list_packages(folder: Path) -> dict[str, Seen]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:

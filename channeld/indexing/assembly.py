@@ -7,8 +7,8 @@ of each view; whoever asks for an older one gets it made again, as long as its g
 Frames are not flushed to the disk, so only those are trusted that were made since the machine was started: they lie in
 a folder that is named for that start. A process that is killed leaves whole frames and temporary files, no half ones.
 
-A frame that was changed after it was made is neither served nor copied from (see ``frameseal``); it is made anew from the
-packs, where each page is checked by its hash.
+A frame that was changed after it was made is neither served nor copied from (see ``frameseal``); it is made anew from
+the packs, where each page is checked by its hash.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ document is stale is told by what is stored: it notes the ``raw_digest`` of the 
 So nothing is lost by a restart.
 
 What each name adds by itself is kept in memory by the hash of its shard: the next time only the names that changed are
-looked at. A document that takes long to draw is drawn less often.
+looked at. A document that takes long to draw is drawn less often; one that is not there, or lists what was removed
+since, is drawn sooner.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -47,6 +48,8 @@ from channeld.indexing.stopping import StopFlag, Stopped
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 600.0
+#: How soon a document is drawn again that is not there, or lists what was removed.
+SOON_SECONDS: Final = 10.0
 #: A view's document takes no more than this part of the time.
 _SHARE: Final = 0.05
 _SHARDS_AT_ONCE: Final = 64
@@ -59,6 +62,13 @@ class Stale:
 
     key: ViewKey
     documents: Documents
+
+
+class _Turn(NamedTuple):
+    """When a view's document may be drawn again, in seconds of the clock: if it presses, and if it does not."""
+
+    soon: float
+    usual: float
 
 
 class Refresher:
@@ -78,7 +88,7 @@ class Refresher:
         self._clock = clock
         self._every = every_seconds
         self._rest = rest
-        self._not_before: dict[ViewKey, float] = {}
+        self._turns: dict[ViewKey, _Turn] = {}
         self._currents: OrderedDict[ViewKey, dict[str, tuple[bytes, Current]]] = OrderedDict()
         #: Has a drawing that is under way give up soon.
         self.stop = StopFlag()
@@ -88,11 +98,26 @@ class Refresher:
         now = self._clock.monotonic()
         with self._database.snapshot() as connection:
             for key, last in viewlist.current(connection):
-                if key.subdir != CHANNEL_LEVEL and now >= self._not_before.get(key, now):
+                turn = self._turns.get(key, _Turn(now, now))
+                if key.subdir != CHANNEL_LEVEL and now >= turn.soon:
                     documents = generation.decode(last.documents)
-                    if is_stale(documents):
+                    if is_stale(documents) and (now >= turn.usual or self._presses(documents)):
                         return Stale(key, documents)
         return None
+
+    def _presses(self, documents: Documents) -> bool:
+        """Tell whether a stale document is not there, or was drawn before something was removed, or came back."""
+        try:
+            return self._removed_in(documents, CURRENT) != self._removed_in(documents, REPODATA)
+        except PieceDamaged:
+            return True  # drawing meets it too, and has the view derived anew
+
+    def _removed_in(self, documents: Documents, name: str) -> int:
+        """Count the files that a document names as removed; -1 where there is no such document."""
+        document = documents.get(name)
+        if not isinstance(document, Paged):
+            return -1
+        return sum(page.count for page in self._engine.tables.get(document.table).section(REMOVED))
 
     def draw(self, stale: Stale) -> Rendered:
         """Draw the document, and store it in a pack; it is not published yet.
@@ -105,8 +130,10 @@ class Refresher:
         try:
             return self._draw(stale)
         finally:
-            spent = self._clock.monotonic() - begun
-            self._not_before[stale.key] = begun + spent + max(self._every, spent / _SHARE)
+            end = self._clock.monotonic()
+            rest = (end - begun) / _SHARE
+            usual = max(self._every, rest)
+            self._turns[stale.key] = _Turn(end + min(usual, max(SOON_SECONDS, rest)), end + usual)
 
     def _draw(self, stale: Stale) -> Rendered:
         key, source = stale.key, stale.documents[REPODATA]

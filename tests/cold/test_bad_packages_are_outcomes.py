@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from channeld.cli.index import index as command
 from channeld.cold import reading
 from channeld.cold.reading import ReadFiles
 from channeld.cold.refusal import Refusal
+from channeld.cold.rejections import FileUnreadable
 from channeld.cold.scan import Seen
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
@@ -42,6 +45,43 @@ def test_bad_packages_are_refused_and_the_others_are_indexed(tmp_path: Path) -> 
     ]
     assert told(tmp_path) == expected
     assert filenames(tmp_path) == ["alpha-1.0-0.conda"]
+
+
+def test_a_name_that_is_no_text_is_refused_every_time(tmp_path: Path) -> None:
+    put_conda(tmp_path, "alpha")
+    bad = os.fsdecode(b"bad\xff-1.0-0.conda")
+    (tmp_path / "noarch" / bad).write_bytes(build_conda("bad"))
+    for _ in range(2):
+        assert told(tmp_path) == [(bad, "package_name_malformed")]
+        assert filenames(tmp_path) == ["alpha-1.0-0.conda"]
+    (tmp_path / "noarch" / bad).unlink()
+    assert told(tmp_path) == []
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(tmp_path: Path) -> None:
+    for name in ("line\nfeed-1.0-0.conda", os.fsdecode(b"no\xfftext-1.0-0.conda")):
+        put_conda(tmp_path, "alpha")
+        (tmp_path / "noarch" / "alpha-1.0-0.conda").rename(tmp_path / "noarch" / name)
+    done = CliRunner().invoke(command, [str(tmp_path), "-j", "1"])
+    assert done.exit_code == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("Refused: ")] == [
+        "Refused: noarch/line\\nfeed-1.0-0.conda",
+        "Refused: noarch/no\\udcfftext-1.0-0.conda",
+    ]
+
+
+def test_a_subdir_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_conda(tmp_path, "alpha")
+    listing = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("noarch"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(FileUnreadable, match="noarch cannot be read: Permission denied"):
+        index(tmp_path)
 
 
 def test_an_unchanged_bad_package_is_told_again_without_being_read(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from channeld.clock import SystemClock
 from channeld.formats.current import current_repodata
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import PieceDamaged
-from channeld.indexing.refresh import Drawing, Refresher, is_stale, refresh_all
+from channeld.indexing.refresh import SOON_SECONDS, Drawing, Refresher, is_stale, refresh_all
 from channeld.indexing.render import Rendered
 from channeld.indexing.service import IndexerService
 from channeld.indexing.stopping import Stopped
@@ -137,6 +137,43 @@ def test_a_view_is_not_drawn_too_often(large: World) -> None:
     assert drawing.find() is None
     large.clock.advance(seconds=2)
     assert drawing.find() is not None
+
+
+def test_one_that_lists_what_was_removed_is_drawn_soon(large: World) -> None:
+    drawing = refresher(large, every_seconds=600)
+    draw(large, drawing)
+    gone = package("package05", "2.0")
+    assert gone.filename in large.seen().documents[CURRENT]["packages.conda"]
+    large.delete(gone)
+    large.publish()
+    large.clock.advance(seconds=SOON_SECONDS - 1)
+    assert drawing.find() is None
+    large.clock.advance(seconds=2)
+    draw(large, drawing)
+    assert gone.filename not in large.seen().documents[CURRENT]["packages.conda"]
+    assert large.seen().documents[CURRENT] == expected(large)
+
+
+def test_one_that_lists_what_is_broken_since_is_drawn_soon(large: World) -> None:
+    drawing = refresher(large, every_seconds=600)
+    draw(large, drawing)
+    large.label(package("package05", "2.0"), "broken")
+    large.publish()
+    large.clock.advance(seconds=SOON_SECONDS + 1)
+    draw(large, drawing)
+    assert large.seen().documents[CURRENT] == expected(large)
+
+
+def test_one_that_a_rebuild_left_out_is_drawn_soon(large: World) -> None:
+    drawing = refresher(large, every_seconds=600)
+    draw(large, drawing)
+    damage(large, [page.place for page in large.table(CURRENT).pages()])
+    large.publisher.rebuild(large.key())
+    large.publish()
+    assert CURRENT not in large.raw()
+    large.clock.advance(seconds=SOON_SECONDS + 1)
+    draw(large, drawing)
+    assert large.seen().documents[CURRENT] == expected(large)
 
 
 def test_one_that_takes_long_is_drawn_less_often(large: World) -> None:
