@@ -56,7 +56,8 @@ def import_(
     """Import FOLDER, which has packages in folders such as noarch and linux-64, into CHANNEL.
 
     Works on the data folder itself, also while a server runs. The times of entry of FOLDER/*/repodata.json are taken
-    over (indexed_timestamp). The same again changes nothing; an import that was stopped goes on when it is repeated.
+    over (indexed_timestamp); a package that it does not list counts from when it was built. The same again changes
+    nothing; an import that was stopped goes on when it is repeated.
 
     The exit status is 1 if a package was refused; the others are imported all the same.
     """

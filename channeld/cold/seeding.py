@@ -2,7 +2,8 @@
 
 Where the folder has a repodata.json, its ``indexed_timestamp`` of a file counts, as long as the record is of the same
 bytes. Of a file that it lists without one: the time of the build, as long as that is not after now. Of other files:
-the time of the last change of the file, for an import; now, for a file that is new to the folder's own index.
+for an import the time of the build too, or that of the last change of the file where it tells none; now, for a file
+that is new to the folder's own index.
 """
 
 from __future__ import annotations

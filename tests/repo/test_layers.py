@@ -20,7 +20,7 @@ from tests.support.project import ROOT, project_files
 
 GROUND = {"errors", "settings", "logs", "clock", "cachepolicy", "lives", "jobs"}
 STATE = {"catalog", "blobs"}
-VERBS = {"intake", "promotion", "patching", "indexing", "push", "webhooks"}
+VERBS = {"intake", "promotion", "indexing", "webhooks"}
 
 MAY_IMPORT = {
     "errors": set[str](),
