@@ -44,7 +44,7 @@ class DiskUnavailable(Unavailable):
     path: str
     problem: str
 
-    advice: ClassVar[str] = "Nothing was stored; look at the server's disk."
+    advice: ClassVar[str] = "Nothing was stored; look at the server's disk, and at who may write there."
 
     def sentence(self) -> str:
         return f"The file system failed at {self.path}: {self.problem}."

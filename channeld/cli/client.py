@@ -20,6 +20,11 @@ _CONNECT_SECONDS: Final = 15.0
 #: Longer than the server lets a request wait.
 _SILENCE_SECONDS: Final = 120.0
 _SHOWN_CHARACTERS: Final = 300
+#: What to do about a refusal where the server speaks to programs, and a person has other means: by its code.
+_ADVICE: Final = {
+    "token_required": "Put one into the variable CHANNELD_TOKEN, or name the file that holds it with --token-file.",
+    "channel_not_empty": "Delete its files first, or have everything in it deleted with --force.",
+}
 
 Query = Mapping[str, str | int | None]
 
@@ -106,7 +111,8 @@ def _value(status: int, headers: Mapping[str, str], data: bytes, url: str) -> An
         problem = orjson.loads(data)
         if status == 503:
             raise NotNow(problem["title"], problem["detail"], _seconds(headers))
-        raise Refused(problem["title"], problem["detail"], status, problem["code"], problem.get("data"))
+        advice = _ADVICE.get(problem["code"], problem["detail"])
+        raise Refused(problem["title"], advice, status, problem["code"], problem.get("data"))
     if status in (502, 503, 504):
         sentence = f"What stands in front of the server answered {status}."
         raise NotNow(sentence, "Try again shortly.", _seconds(headers))

@@ -123,6 +123,8 @@ class Publisher:
         )
         self.counts = Published()
         self._on_publication = on_publication
+        #: Called for each view that is derived anew because something of it is damaged.
+        self.on_damage: Callable[[], None] = lambda: None
         self._stuck: dict[int, _Pause] = {}
         #: When the last publication of each channel ended.
         self._ended: dict[int, float] = {}
@@ -198,7 +200,6 @@ class Publisher:
     def _have_rebuilt(self, found: ViewDamaged) -> None:
         """Have a view derived anew. It is noted in the catalog, whatever becomes of the publication that met it."""
         self.rebuild(found.key)
-        self.counts.rebuilt_after_damage += 1
         log.error("%s", found)
 
     def _attempt(self, lease: Lease, channel_id: int) -> Publication | None:
@@ -310,6 +311,8 @@ class Publisher:
         """Have a view derived anew from the catalog: something that is stored of it is damaged."""
         now_ms = self.clock.now_ms()
         self.database.write_now(lambda connection: repairing.mark_view(connection, key, now_ms))
+        self.counts.rebuilt_after_damage += 1
+        self.on_damage()
 
     def _publication(
         self, work: DirtyWork, rendered: Sequence[Rendered], render: Render, started: float

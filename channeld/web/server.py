@@ -55,7 +55,7 @@ class PortTaken(Unavailable):
     port: int
     problem: str
 
-    advice: ClassVar[str] = "Choose another one with --port, or stop what listens there."
+    advice: ClassVar[str] = "Choose another one with --host and --port, or stop what listens there."
 
     def sentence(self) -> str:
         return f"Cannot listen on {self.host}, port {self.port}: {self.problem}."

@@ -152,7 +152,7 @@ def make_services(instance: Instance, metrics: Metrics, wake: Callable[[], None]
     """Make the parts that requests work with."""
     settings = instance.settings
     shelf = Shelf(instance.database, changewatch.watch(instance.database))
-    instance.assembly.on_damage = metrics.damage.inc
+    instance.assembly.on_damage = instance.publisher.on_damage = metrics.damage.inc
     origins = Origins.of(settings)
     return Services(
         instance=instance,

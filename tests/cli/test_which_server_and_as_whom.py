@@ -68,7 +68,13 @@ def test_on_its_own_machine_the_settings_say_where_and_the_data_folder_who(
 ) -> None:
     config = settings_file(tmp_path, server.server.url)
     refused = show("--config", str(config))
-    assert (refused.status, refused.stderr.splitlines()[0]) == (1, "Error: GET /api/v1/token needs a token.")
+    assert (refused.status, refused.stderr.splitlines()) == (
+        1,
+        [
+            "Error: GET /api/v1/token needs a token.",
+            "Put one into the variable CHANNELD_TOKEN, or name the file that holds it with --token-file.",
+        ],
+    )
     (tmp_path / "data" / "admin.token").write_text(server.server.admin)
     assert show("--config", str(config)).status == 0
     assert show(CHANNELD_CONFIG=str(config)).status == 0

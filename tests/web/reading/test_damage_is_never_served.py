@@ -135,6 +135,30 @@ async def test_a_damaged_frame_is_made_again_before_anybody_gets_it(
         assert frame_text == (await ask(server.port, "GET", "/chan/noarch/repodata.json")).body
 
 
+async def test_damage_that_a_publication_meets_is_counted_too(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server:
+        server.channel()
+        assert (
+            await server.ask("PUT", "/chan/noarch/alpha-1.0-0.conda", data=build_conda("alpha"))
+        ).status == 201
+        await server.settled()
+        for pack in (tmp_path / "data" / "packs").rglob("*"):
+            if pack.is_file():
+                flip(pack)
+
+        assert (
+            await server.ask("PUT", "/chan/noarch/beta-1.0-0.conda", data=build_conda("beta"))
+        ).status == 201
+        await server.settled()
+
+        text = (await ask(server.port, "GET", "/metrics")).body.decode()
+        (line,) = [line for line in text.splitlines() if line.startswith("channeld_damaged_pieces_total ")]
+        assert float(line.split()[1]) >= 1
+        body = (await ask(server.port, "GET", "/chan/noarch/repodata.json")).body
+        assert b"alpha-1.0-0.conda" in body
+        assert b"beta-1.0-0.conda" in body
+
+
 async def test_damage_in_the_middle_of_a_stream_breaks_it_off_and_is_repaired(tmp_path: Path) -> None:
     """The first bytes are on their way already; what follows is not made up."""
     padding = "x" * 60_000
