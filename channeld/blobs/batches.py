@@ -87,9 +87,8 @@ class BlobBatch:
             swept = [one for one in self._known if not self._is_stored(one.digests)]
             for one in self._known:
                 self._name(one)
-                self.blobs.disk.unlink(
-                    one.temporary
-                )  # renaming does nothing where both are one file, linked twice
+                # where both are one file, linked twice, renaming does nothing
+                self.blobs.disk.unlink(one.temporary)
             if swept:
                 sync_file_system(self.blobs.root)
 

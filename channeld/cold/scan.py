@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -84,9 +85,13 @@ def _may_be_subdir(name: str) -> bool:
 
 
 def _strays(folder: Path, subdirs: Collection[str]) -> int:
-    """Count the packages in the folder itself, and in folders in it that are no subdirs."""
-    others = (path for path in folder.iterdir() if path.is_dir() and path.name not in subdirs)
-    return sum(len(_packages(place)) for place in (folder, *others))
+    """Count the packages in the folder itself, and in folders in it that are no subdirs, as far as they can be read."""
+    count = 0
+    for place in (folder, *folder.iterdir()):
+        if place.name not in subdirs and place.is_dir():
+            with suppress(OSError):
+                count += len(_list_packages(place))
+    return count
 
 
 def _packages(folder: Path) -> dict[str, Seen]:

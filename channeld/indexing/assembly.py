@@ -26,7 +26,7 @@ from itertools import accumulate, repeat
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Final
 
-from channeld.blobs.durable import Disk, disk_errors
+from channeld.blobs.durable import Disk, DiskUnavailable, disk_errors
 from channeld.blobs.durable import sweep as sweep_temporary
 from channeld.errors import Unavailable
 from channeld.formats.zstdframe import END, RESET_WITH_COMMA, Splice
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _NOT_HERE: Final = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 _COPIED_AT_ONCE: Final = 8 * 1024 * 1024
+#: How often a frame is made for a reader, while others drop it.
+_TRIES: Final = 100
 
 #: Compressed hash of a page → where it starts in a frame, and the bytes between the page before and it.
 Known = dict[bytes, tuple[int, bytes]]
@@ -165,11 +167,14 @@ class Assembly:
         Raises:
             PieceDamaged, DiskFull, DiskUnavailable: as ``ensure`` does.
         """
-        while True:
+        for _ in range(_TRIES):
             self.ensure(document)
             file = self.find(document)
             if file is not None:  # else it was dropped in between
                 return file
+        raise DiskUnavailable(
+            str(self.path(document)), "a file that was just written is not as it was written"
+        )
 
     def find(self, document: Paged) -> BinaryIO | None:
         """Open the document's frame if it is there as it was made; the caller closes it.

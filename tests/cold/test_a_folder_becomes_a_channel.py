@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,3 +206,18 @@ def test_a_package_beside_the_subdirs_is_left_alone(tmp_path: Path) -> None:
     put_conda(tmp_path, "alpha")
     (tmp_path / "beta-1.0-0.conda").write_bytes(b"")
     assert index(tmp_path).added == 1
+
+
+def test_folders_that_nobody_may_read_are_no_trouble_where_they_are_no_subdirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    listing = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert index(tmp_path).added == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from channeld.blobs.durable import DiskUnavailable
 from channeld.indexing.assembly import Assembly
 from channeld.indexing.generation import Paged
 from tests.indexing.test_frames_are_made_of_ranges import GLUE, SOME, Workshop, workshop_in
@@ -150,3 +151,12 @@ def test_a_check_tells_it_and_changes_nothing(frames: Frames, damage: Callable[[
     assert frames.assembly.problem_of(frames.first, table) == "it was changed after it was made"
     path.unlink()
     assert frames.assembly.problem_of(frames.first, table) == ""
+
+
+def test_a_disk_that_never_keeps_what_it_is_given_is_no_endless_loop(
+    frames: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "utime", lambda *_, **__: None)
+    frames.assembly.path(frames.first).unlink()
+    with pytest.raises(DiskUnavailable, match="is not as it was written"):
+        frames.assembly.open(frames.first)
