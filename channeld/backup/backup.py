@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -35,6 +35,7 @@ from channeld.backup.rejections import NotABackup
 from channeld.blobs.durable import Disk, disk_errors
 from channeld.catalog import schema
 from channeld.catalog import tables as t
+from channeld.catalog.privatefile import create_private
 from channeld.indexing.packs import SUFFIX
 from channeld.instance import Instance
 from channeld.intake.keeping import named_among
@@ -87,7 +88,7 @@ def take(instance: Instance, folder: Path, progress: Progress = quiet) -> Report
     taken = datetime.now(UTC)
     catalog = f"catalog-{taken:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.msgpack.zst"
     with instance.database.snapshot() as connection:
-        with disk_errors(folder / catalog), _create_private(folder / catalog) as file:
+        with disk_errors(folder / catalog), os.fdopen(create_private(folder / catalog), "wb") as file:
             rows = dump.write(connection, file, schema.newest_revision())
         artifacts = list(_artifacts(connection))
     copied = Copied()
@@ -108,11 +109,6 @@ def take(instance: Instance, folder: Path, progress: Progress = quiet) -> Report
     # one that was swept since the snapshot is no loss: nothing shows it any more
     damaged = instance.database.read_now(lambda connection: named_among(connection, absent))
     return Report(len(artifacts), len(packs), copied.files, copied.size, rows, tuple(sorted(damaged)))
-
-
-def _create_private(path: Path) -> BinaryIO:
-    """Create a file that its owner alone can read: the catalog has keys that webhooks are signed with."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
 
 
 def _artifacts(connection: Connection) -> Iterator[tuple[str, int]]:

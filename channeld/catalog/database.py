@@ -26,6 +26,7 @@ from sqlalchemy import Connection, Engine, event
 
 from channeld.catalog.groupcommit import GroupCommit, call
 from channeld.catalog.prepared import execute
+from channeld.catalog.privatefile import create_private
 from channeld.catalog.rejections import DatabaseUnsupported
 from channeld.catalog.unavailable import (
     CatalogUnavailable,
@@ -191,18 +192,11 @@ def _sqlite_engine(url: sa.URL, kept: int, most: int) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def create(*_: object) -> None:
-        _create_private(str(url.database))
+        # it has keys that webhooks are signed with; SQLite gives its log the same permissions
+        with suppress(OSError):  # it is there, or SQLite will tell why it cannot be
+            os.close(create_private(str(url.database)))
 
     return engine
-
-
-def _create_private(path: str) -> None:
-    """Make a new catalog readable for its owner alone: it has keys that webhooks are signed with.
-
-    SQLite gives its log the same permissions.
-    """
-    with suppress(OSError):  # it is there, or SQLite will tell why it cannot be
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite_prepare(engine: Engine, *pragmas: str) -> None:

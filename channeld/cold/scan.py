@@ -87,10 +87,9 @@ def _may_be_subdir(name: str) -> bool:
 def _strays(folder: Path, subdirs: Collection[str]) -> int:
     """Count the packages in the folder itself, and in folders in it that are no subdirs, as far as they can be read."""
     count = 0
-    for place in (folder, *folder.iterdir()):
-        if place.name not in subdirs and place.is_dir():
-            with suppress(OSError):
-                count += len(_list_packages(place))
+    for place in (folder, *(path for path in folder.iterdir() if path.name not in subdirs and path.is_dir())):
+        with suppress(OSError):
+            count += len(_list_packages(place))
     return count
 
 

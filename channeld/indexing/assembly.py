@@ -126,12 +126,9 @@ class Assembly:
                 return True
         except FileNotFoundError:
             return False
-        self._tell(path)
-        return False
-
-    def _tell(self, path: Path) -> None:
         log.error("The frame %s was changed after it was made. It is made again.", path)
         self.on_damage()
+        return False
 
     def _made_from(self, previous: Paged, path: Path, document: Paged, table: PageTable) -> bool:
         """Make a frame from its predecessor's; False where that one is no good, which is forgotten then."""

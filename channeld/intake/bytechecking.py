@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from io import BufferedReader
+from typing import Final, cast
 
 from channeld.blobs.durable import DiskUnavailable, disk_errors
 from channeld.blobs.local import BlobMissing, LocalBlobs
@@ -14,9 +15,8 @@ from channeld.catalog import channels
 from channeld.catalog.database import Database
 from channeld.catalog.storedbytes import StoredBytes, names_of, stored_after
 
-#: Artifacts that are asked of the catalog at a time, and bytes that are read at a time.
+#: Artifacts that are asked of the catalog at a time.
 _ROWS: Final = 1_000
-_PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,13 @@ def _check(database: Database, blobs: LocalBlobs, one: StoredBytes) -> CheckedPa
 def _problem(blobs: LocalBlobs, one: StoredBytes) -> str:
     """Say what is wrong with the stored bytes; "" for nothing."""
     path = blobs.path(one.sha256)
-    sha256 = hashlib.sha256()
     try:
         with blobs.open(one.sha256) as file, disk_errors(path):
-            while data := file.read(_PIECE):
-                sha256.update(data)
+            sha256 = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
     except BlobMissing:
         return f"its bytes are missing; they belong into {path}"
     except DiskUnavailable as error:
         return f"its bytes cannot be read: {error.problem} ({path})"
-    if sha256.hexdigest() != one.sha256:
-        return f"its bytes are damaged: {path} has the sha256 {sha256.hexdigest()}"
+    if sha256 != one.sha256:
+        return f"its bytes are damaged: {path} has the sha256 {sha256}"
     return ""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +14,7 @@ from tests.support.folders import (
     filenames,
     index,
     leftovers,
+    make_unreadable,
     put_conda,
     put_tar_bz2,
     repodata,
@@ -199,7 +197,7 @@ def test_a_folder_whose_packages_are_in_no_subdir_is_not_the_one_that_was_meant(
     with pytest.raises(PackagesOutsideSubdirs, match="has 1 package, but none in a subdir such as noarch"):
         index(tmp_path)
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert written <= {"alpha-1.0-0.conda", "lock"}
+    assert written == {"alpha-1.0-0.conda"}
 
 
 def test_a_package_beside_the_subdirs_is_left_alone(tmp_path: Path) -> None:
@@ -212,12 +210,13 @@ def test_folders_that_nobody_may_read_are_no_trouble_where_they_are_no_subdirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lost+found").mkdir()
-    listing = os.scandir
-
-    def refuse(path: Any) -> Any:
-        if str(path).endswith("lost+found"):
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return listing(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    make_unreadable(monkeypatch, "lost+found")
     assert index(tmp_path).added == 0
+
+
+def test_a_subdir_that_was_taken_for_the_channel_is_told_again(tmp_path: Path) -> None:
+    """Also when it has a folder of its own name in it."""
+    put_conda(tmp_path, "alpha")
+    (tmp_path / "noarch" / "noarch").mkdir()
+    with pytest.raises(PackagesOutsideSubdirs, match="has 1 package"):
+        index(tmp_path / "noarch")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from channeld.cold.rejections import FileUnreadable
 from channeld.cold.scan import Seen
 from channeld.formats.archive.limits import Limits
 from channeld.formats.names import Naming
-from tests.support.folders import NOW, filenames, index, put, put_conda
+from tests.support.folders import NOW, filenames, index, make_unreadable, put, put_conda
 from tests.support.packages import build_conda
 
 
@@ -72,14 +71,7 @@ def test_names_that_a_terminal_would_obey_are_escaped(tmp_path: Path) -> None:
 
 def test_a_subdir_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_conda(tmp_path, "alpha")
-    listing = os.scandir
-
-    def refuse(path: Any) -> Any:
-        if str(path).endswith("noarch"):
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return listing(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    make_unreadable(monkeypatch, "noarch")
     with pytest.raises(FileUnreadable, match="noarch cannot be read: Permission denied"):
         index(tmp_path)
 

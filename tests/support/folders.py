@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import zstandard
 
 from channeld.cold.index import IndexOptions, index_folder
@@ -53,6 +55,18 @@ def index(folder: Path, *, now_ms: int = NOW, processes: int = 0, **options: Any
         return index_folder(folder, IndexOptions(**options), workers, ManualClock(now_ms), Silent())
     finally:
         workers.close()
+
+
+def make_unreadable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have folders of one name be listed by nobody, whoever runs the tests."""
+    listing = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith(name):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
 
 
 def repodata(folder: Path, subdir: str = "noarch", name: str = "repodata.json") -> dict[str, Any]:

@@ -41,6 +41,13 @@ def index_in(body: bytes) -> dict[str, Any]:
     return index
 
 
+async def published(server: RunningServer, name: str) -> None:
+    """Upload a package, and wait until it is in the index."""
+    answer = await server.ask("PUT", f"/chan/noarch/{name}-1.0-0.conda", data=build_conda(name))
+    assert answer.status == 201
+    await server.settled()
+
+
 async def shards_of(server: RunningServer) -> list[str]:
     answer = await ask(server.port, "GET", "/chan/noarch/repodata_shards.msgpack.zst")
     hashes = index_in(answer.body)["shards"].values()
@@ -111,10 +118,7 @@ async def test_a_damaged_frame_is_made_again_before_anybody_gets_it(
 ) -> None:
     async with running_server(tmp_path) as server:
         server.channel()
-        assert (
-            await server.ask("PUT", "/chan/noarch/alpha-1.0-0.conda", data=build_conda("alpha"))
-        ).status == 201
-        await server.settled()
+        await published(server, "alpha")
         path = "/chan/noarch/repodata.json.zst"
         before = (await ask(server.port, "GET", path)).body
         for frame in (tmp_path / "data" / "frames").rglob("*.zst"):
@@ -127,10 +131,7 @@ async def test_a_damaged_frame_is_made_again_before_anybody_gets_it(
         assert "channeld_damaged_pieces_total 1.0" in text
 
         # nor does what is published next take anything of the damaged ones
-        assert (
-            await server.ask("PUT", "/chan/noarch/beta-1.0-0.conda", data=build_conda("beta"))
-        ).status == 201
-        await server.settled()
+        await published(server, "beta")
         frame_text = zstandard.ZstdDecompressor().decompress((await ask(server.port, "GET", path)).body)
         assert frame_text == (await ask(server.port, "GET", "/chan/noarch/repodata.json")).body
 
@@ -138,18 +139,12 @@ async def test_a_damaged_frame_is_made_again_before_anybody_gets_it(
 async def test_damage_that_a_publication_meets_is_counted_too(tmp_path: Path) -> None:
     async with running_server(tmp_path) as server:
         server.channel()
-        assert (
-            await server.ask("PUT", "/chan/noarch/alpha-1.0-0.conda", data=build_conda("alpha"))
-        ).status == 201
-        await server.settled()
+        await published(server, "alpha")
         for pack in (tmp_path / "data" / "packs").rglob("*"):
             if pack.is_file():
                 flip(pack)
 
-        assert (
-            await server.ask("PUT", "/chan/noarch/beta-1.0-0.conda", data=build_conda("beta"))
-        ).status == 201
-        await server.settled()
+        await published(server, "beta")
 
         text = (await ask(server.port, "GET", "/metrics")).body.decode()
         (line,) = [line for line in text.splitlines() if line.startswith("channeld_damaged_pieces_total ")]
