@@ -85,6 +85,11 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def stolen_seconds() -> float:
+    """Return the processor time that this machine wanted and others on its host got."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / _TICKS
+
+
 def resident_bytes(process: int) -> int:
     """Return the memory that a running process has resident now."""
     return _status(process, "VmRSS")

@@ -14,7 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.measure import MIB, Spread, cpu_seconds, forget_peak, peak_bytes, say, written_bytes
+from benchmarks.measure import (
+    MIB,
+    Spread,
+    cpu_seconds,
+    forget_peak,
+    peak_bytes,
+    say,
+    stolen_seconds,
+    written_bytes,
+)
 from benchmarks.onebyone import metric
 from benchmarks.packagefolder import package as archive
 from benchmarks.servers import CHANNEL, Server
@@ -58,6 +67,8 @@ class Sustained:
     rendering: float
     #: Processor time of the server, in cores.
     cores: float
+    #: What others took of the machine's, in cores.
+    stolen: float
     pack_bytes: float
     written_bytes: float
     peak: int
@@ -68,7 +79,7 @@ def measure(server: Server, token: str, packages: Sequence[Package]) -> Sustaine
     bodies = [(one.record["name"], one.filename, archive(one.record)) for one in packages]
     forget_peak(server.process)
     before, cpu, written = _metrics(server), cpu_seconds(server.process), written_bytes(server.process)
-    begun = time.perf_counter()
+    begun, stolen = time.perf_counter(), stolen_seconds()
     sent, live = asyncio.run(_run(server, token, bodies))
     lasted = time.perf_counter() - begun
     accepted = [one for one in sent if one.status == 201]
@@ -86,6 +97,7 @@ def measure(server: Server, token: str, packages: Sequence[Package]) -> Sustaine
         publications=round(published),
         rendering=1000 * spent / published,
         cores=(cpu_seconds(server.process) - cpu) / lasted,
+        stolen=(stolen_seconds() - stolen) / lasted,
         pack_bytes=packed,
         written_bytes=written_bytes(server.process) - written,
         peak=peak_bytes(server.process),
@@ -164,5 +176,6 @@ def report(found: Sustained, records: int) -> None:
     )
     say(
         f"  the server: {found.cores:.2f} cores, {found.pack_bytes / MIB:,.1f} MiB written to packs, "
-        f"{found.written_bytes / MIB:,.0f} MiB in all, peak RSS {found.peak / MIB:.0f} MiB"
+        f"{found.written_bytes / MIB:,.0f} MiB in all, peak RSS {found.peak / MIB:.0f} MiB; "
+        f"others took {found.stolen:.2f} cores"
     )

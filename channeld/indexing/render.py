@@ -1,18 +1,18 @@
 """Rendering: view + changes → documents of the next generation.
 
 One ``Render`` serves one publication: all views that one channel has dirty. It writes one pack, and decides the zstd
-level from the number of pages that all of it has to compress. Nothing it writes is visible before the flip, so a render
-that fails or is outrun is simply thrown away.
+level from the number of pages that all of it probably has to compress. Nothing it writes is visible before the flip, so
+a render that fails or is outrun is simply thrown away.
 
-While the catalog's snapshot is open, documents are only taken apart and put together; ``finish`` compresses and stores
-them when the snapshot is closed.
+Pages are compressed on other threads while the next document is taken apart and put together, out of the catalog's
+snapshot; ``finish`` waits for them when the snapshot is closed, and stores them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,11 @@ from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of, ti
 from channeld.indexing.press import Levels, Press, Slot, settle
 from channeld.indexing.tables import StoredTable, Tables
 
-Item = Page | Draft | Slot
+Item = Page | Slot
+
+#: Documents that a change of one file changes, as far as they have pages of their own: repodata.json, with which
+#: repodata_from_packages.json has most of them in common, run_exports.json and channeldata.json.
+DOCUMENTS_OF_A_CHANGE: Final = 3
 
 _MOST_NAMES: Final = 60_000  # of shard indexes in memory; a name and its hash take about 230 bytes
 
@@ -106,7 +110,7 @@ class _Unsettled:
 
     key: ViewKey
     name: str
-    sections: dict[str, Sequence[Item]]
+    sections: Mapping[str, Sequence[Item]]
     layout: LayoutOf
     #: Nothing that is stored is used without being looked at.
     distrust: bool
@@ -114,10 +118,6 @@ class _Unsettled:
     def items(self) -> Iterator[Item]:
         for items in self.sections.values():
             yield from items
-
-    def drafts(self) -> Iterator[Draft]:
-        for items in self.sections.values():
-            yield from [item for item in items if isinstance(item, Draft)]
 
 
 class Render:
@@ -137,12 +137,17 @@ class Render:
         self.on_progress = on_progress
         self.press = Press(engine.packs, pack, engine.executor, on_progress)
         self._ahead = ahead
+        #: The same ones for all documents, which have pages in common.
+        self._better = ahead.ready() if ahead is not None else frozenset[bytes]()
         #: Old pages in whose place stands what had been pressed ahead of them.
         self.taken: list[Page] = []
         self._edits = Edits(self.press.load, engine.page_size)
-        #: Whether no page is pressed at the settled level.
+        #: Whether no page is pressed well.
         self.hurried = False
         self._pressed = 0
+        self._expected = 0
+        #: By section and identity of the draft, which is kept here so that no other one comes to have it.
+        self._handed_in: dict[tuple[str, int], tuple[Draft, Slot]] = {}
         self._unsettled: list[_Unsettled] = []
         self._written: dict[Place, StoredTable] = {}
         self._old: dict[ViewKey, Documents] = {}
@@ -150,8 +155,12 @@ class Render:
         self._new_shards: dict[ViewKey, list[NewShard]] = {}
 
     def hurry(self) -> None:
-        """Press no page at the settled level: more changes are on their way, and need the processor to arrive."""
+        """Press pages as quickly as can be: more changes are on their way, and need the processor to arrive."""
         self.hurried = True
+
+    def expect(self, views: int) -> None:
+        """Say how many views there are, so that the level is one for the pages of all of them."""
+        self._expected = DOCUMENTS_OF_A_CHANGE * views
 
     def start(self, key: ViewKey, old: Documents) -> None:
         """Begin a view with the documents of its last generation."""
@@ -185,7 +194,7 @@ class Render:
             PieceDamaged: a page that is changed is not there as it was written.
         """
         table = self.old_table(key, name)
-        sections: dict[str, Sequence[Item]] = {
+        sections = {
             section: edit(
                 table.section(section) if table else (),
                 changes.get(section, {}),
@@ -194,7 +203,7 @@ class Render:
             )
             for section in dict.fromkeys((*(table.names if table else ()), *changes))
         }
-        self._unsettled.append(_Unsettled(key, name, sections, layout, distrust=False))
+        self._unsettled.append(_Unsettled(key, name, self._hand_in(sections), layout, distrust=False))
 
     def put_document(
         self, key: ViewKey, name: str, sections: Mapping[str, Sequence[Page | Slot]], layout: LayoutOf
@@ -208,7 +217,8 @@ class Render:
         For documents that stream by: the first pages are pressed well, and all others as fast as they come.
         """
         times = times_of(draft.raw) if section in V3_SECTIONS else (0, 0)
-        level = self.engine.levels.for_stream(self._count(self._pressed + 1))
+        levels = self.engine.levels
+        level = levels.middle if self.hurried else levels.for_stream(self._pressed + 1)
         item = self.press.put_or_keep(draft, level, times, stored)
         self._pressed += isinstance(item, Slot)
         return item
@@ -244,17 +254,8 @@ class Render:
             ViewDamaged: what is stored of a document's table is not there as it was written.
             DiskFull, DiskUnavailable: the pack could not be written.
         """
-        self._edits.forget()  # a page's entries are held no longer than until it is pressed
-        drafts = {id(draft) for one in self._unsettled for draft in one.drafts()}
-        level = self.engine.levels.for_pages(self._count(len(drafts)))
-        better = self._ahead.ready() if self._ahead is not None else frozenset()
-        for one in self._unsettled:
-            usable = better if any(one.drafts()) else frozenset()  # or they would be all that changes
-            with damage_of(one.key):
-                one.sections = {
-                    section: self._hand_in(items, section, level, usable)
-                    for section, items in one.sections.items()
-                }
+        self._edits.forget()
+        self._handed_in.clear()
         self.press.flush()
         for one in self._unsettled:
             with damage_of(one.key):
@@ -267,24 +268,32 @@ class Render:
             for key in self._documents
         ]
 
-    def _count(self, pages: int) -> int:
-        """Return for how many pages there has to be time."""
-        return max(pages, self.engine.levels.settled_pages + 1) if self.hurried else pages
-
-    def _hand_in(
-        self, items: Iterable[Item], section: str, level: int, better: frozenset[bytes]
-    ) -> list[Page | Slot]:
-        return [
-            self._press(item, section, level)
-            if isinstance(item, Draft)
-            else self._replace(item)
-            if isinstance(item, Page) and item.raw_sha256 in better
-            else item
-            for item in items
-        ]
+    def _hand_in(self, sections: Mapping[str, Sequence[Page | Draft]]) -> Mapping[str, Sequence[Item]]:
+        """Have the drafts of a document pressed; with them goes what was pressed ahead of its other pages."""
+        drafts = sum(isinstance(item, Draft) for items in sections.values() for item in items)
+        better = self._better if drafts else frozenset()  # or they would be all that changes
+        pages = max(self._pressed + drafts, DOCUMENTS_OF_A_CHANGE * drafts, self._expected)
+        level = self.engine.levels.quick if self.hurried else self.engine.levels.for_pages(pages)
+        return {
+            section: [
+                self._press(item, section, level)
+                if isinstance(item, Draft)
+                else self._replace(item)
+                if item.raw_sha256 in better
+                else item
+                for item in items
+            ]
+            for section, items in sections.items()
+        }
 
     def _press(self, draft: Draft, section: str, level: int) -> Slot:
-        return self.press.put(draft, level, times_of(draft.raw) if section in V3_SECTIONS else (0, 0))
+        """Have a draft pressed, once for documents that have it in common."""
+        place = section, id(draft)
+        if place not in self._handed_in:
+            times = times_of(draft.raw) if section in V3_SECTIONS else (0, 0)
+            self._handed_in[place] = draft, self.press.put(draft, level, times)
+            self._pressed += 1
+        return self._handed_in[place][1]
 
     def _replace(self, page: Page) -> Page | Slot:
         """Take a page as it was pressed ahead, if it was, instead of one pressed less well."""
@@ -313,7 +322,7 @@ class Render:
         return list(chosen.values())[:most]
 
     def _settle(self, one: _Unsettled) -> None:
-        settled = {name: settle(items) for name, items in one.sections.items()}  # type: ignore[arg-type]
+        settled = {name: settle(items) for name, items in one.sections.items()}
         around = one.layout(settled)
         table = PageTable(
             around.sections, around.glue, tuple(settled.get(name, ()) for name in around.sections)

@@ -3,7 +3,7 @@
 A first change is rendered at once; what arrives meanwhile is the next batch. After a large batch, and when one
 publication follows the other, more is on its way: it is given time to come together, twice as long as the last
 publication took, so that a third of the processor time is for publishing and the rest for what is uploaded. No pause
-is so long that a change would wait for more than 0.6 seconds. Changes made by other processes are found by looking,
+is so long that a change would wait for more than 0.5 seconds. Changes made by other processes are found by looking,
 several times a second.
 
 Trouble (a full disk, a database away) is logged once, left for ``channeld status``, and tried again with growing
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 600.0
 _BREATH: Final = 2.0  # times as long as the publication took
-_LONGEST_WAIT: Final = 0.6  # seconds from a change to its being live, as far as pauses can help it
+_LONGEST_WAIT: Final = 0.5  # seconds from a change to its being live, as far as pauses can help it
 _SWEEPING_SHARE: Final = 0.05  # of the time, at most
 _DONE: Final = object()
 _LOOK_SECONDS: Final = 10.0  # between two looks for stale documents

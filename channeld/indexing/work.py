@@ -50,6 +50,7 @@ def _render_all(
 ) -> dict[ViewKey, Before]:
     before: dict[ViewKey, Before] = {}
     rebuilt: dict[int, dict[str, References]] = {}  # by label and subdir
+    render.expect(len(work.views))
     for one in work.views:
         if one.key.subdir != CHANNEL_LEVEL:
             before[one.key] = _start(connection, render, one.key)

@@ -19,9 +19,9 @@ async def published(world: World, count: int) -> None:
     await until(lambda: world.generation() is not None and len(world.names()) >= count)
 
 
-def upload(world: World, first: int, count: int) -> None:
+def upload(world: World, first: int, count: int, *labels: str) -> None:
     for number in range(first, first + count):
-        world.upload(package(f"package{number}"))
+        world.upload(package(f"package{number}"), "main", *labels)
 
 
 async def test_what_comes_after_a_large_batch_is_one_batch(new_world: Callable[..., World]) -> None:
@@ -65,9 +65,9 @@ def test_the_pause_follows_from_the_last_publication_and_keeps_no_change_waiting
 
     assert breath(made(100, hurried=False)) == 0.0
     assert breath(made(100)) == pytest.approx(0.2)
-    assert breath(made(150)) == pytest.approx(0.3)
-    assert breath(made(200)) == pytest.approx(0.2)
-    assert breath(made(300)) == breath(made(9_000)) == 0.0
+    assert breath(made(125)) == pytest.approx(0.25)
+    assert breath(made(200)) == pytest.approx(0.1)
+    assert breath(made(250)) == breath(made(9_000)) == 0.0
 
 
 def test_a_change_soon_after_a_publication_is_one_of_many(new_world: Callable[..., World]) -> None:
@@ -79,7 +79,24 @@ def test_a_change_soon_after_a_publication_is_one_of_many(new_world: Callable[..
         upload(world, number, 1)
         (publication,) = world.publish()
         seen.append((publication.hurried, {page.level for page in world.table("repodata.json").pages()}))
-    assert seen == [(False, {9}), (True, {6}), (True, {6}), (False, {9})]
+    assert seen == [(False, {9}), (True, {1}), (True, {1}), (False, {9})]
+
+
+@pytest.mark.parametrize(("labels", "level"), [((), 9), (("one", "two"), 6)])
+def test_the_level_is_one_for_the_pages_of_all_views_that_change(
+    new_world: Callable[..., World], labels: tuple[str, ...], level: int
+) -> None:
+    world = new_world(levels=Levels(9, 6, 1, settled_pages=8))
+    world.make_channel()
+    upload(world, 0, 6, *labels)
+    world.publish()
+    before = {page.raw_sha256 for page in world.table("repodata.json").pages()}
+    world.clock.advance(seconds=CALM_AFTER)
+    upload(world, 6, 1, *labels)
+    (publication,) = world.publish()
+    assert not publication.hurried
+    new = [page for page in world.table("repodata.json").pages() if page.raw_sha256 not in before]
+    assert [page.level for page in new] == [level]
 
 
 async def test_a_pause_does_not_keep_the_service_from_stopping(new_world: Callable[..., World]) -> None:

@@ -122,6 +122,7 @@ def test_the_text_and_its_digest_stay(settled: World) -> None:
     before = settled.raw()["repodata.json"]
     settled.label(one, "broken")
     settled.publish()
+    settled.clock.advance(seconds=CALM_AFTER)
     settled.unlabel(one, "broken")
     settled.publish()
     after = settled.raw()["repodata.json"]
