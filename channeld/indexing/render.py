@@ -30,7 +30,7 @@ from channeld.indexing.documents.shards import Listed
 from channeld.indexing.generation import Document, Documents, Paged, Whole
 from channeld.indexing.latest import Latest
 from channeld.indexing.packs import Packs, PackWriter, PieceDamaged
-from channeld.indexing.pagetable import Page, PageTable, Place
+from channeld.indexing.pagetable import Measures, Page, PageTable, Place
 from channeld.indexing.paging import Draft, Edits, PageSize, edit, suffix_of, times_of
 from channeld.indexing.press import Levels, Press, Slot, settle
 from channeld.indexing.tables import StoredTable, Tables
@@ -149,7 +149,7 @@ class Render:
         #: By section and identity of the draft, which is kept here so that no other one comes to have it.
         self._handed_in: dict[tuple[str, int], tuple[Draft, Slot]] = {}
         self._unsettled: list[_Unsettled] = []
-        self._written: dict[Place, StoredTable] = {}
+        self._written: dict[Place, tuple[StoredTable, Measures]] = {}
         self._old: dict[ViewKey, Documents] = {}
         self._documents: dict[ViewKey, dict[str, Document]] = {}
         self._new_shards: dict[ViewKey, list[NewShard]] = {}
@@ -261,7 +261,7 @@ class Render:
             with damage_of(one.key):
                 self._settle(one)
         self.pack.commit()
-        for place, stored in self._written.items():
+        for place, (stored, _) in self._written.items():
             self.engine.tables.keep(place, stored)
         return [
             Rendered(key, self._documents[key], self._old[key], self._new_shards[key])
@@ -349,9 +349,7 @@ class Render:
             return None
 
     def _store(self, table: PageTable, old: Paged | None, known: StoredTable | None) -> Paged:
-        place, stored = tables.store(table, self.pack, known)
-        self._written[place] = stored
-        measures = pagetable.measure(table)
+        place, measures = self._stored(table) or self._write(table, known)
         same = old is not None and old.raw_digest == measures.raw_digest
         return Paged(
             place,
@@ -361,6 +359,16 @@ class Render:
             measures.zst_digest,
             old.modified_ms if old is not None and same else self.now_ms,
         )
+
+    def _stored(self, table: PageTable) -> tuple[Place, Measures] | None:
+        """Find a table that another document has too, as the two repodata documents do without patches."""
+        found = ((place, told) for place, (stored, told) in self._written.items() if stored.table == table)
+        return next(found, None)
+
+    def _write(self, table: PageTable, known: StoredTable | None) -> tuple[Place, Measures]:
+        place, stored = tables.store(table, self.pack, known)
+        self._written[place] = stored, pagetable.measure(table)
+        return place, self._written[place][1]
 
     def _note_source(self, key: ViewKey) -> None:
         """Note from which repodata.json the view's current_repodata.json was drawn: that of this render."""
