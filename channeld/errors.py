@@ -60,6 +60,10 @@ class Unavailable(ChanneldError):
     #: Seconds after which a retry makes sense; becomes ``Retry-After``.
     retry_after: ClassVar[int] = 5
 
+    def for_clients(self) -> Unavailable:
+        """Return what whoever asked may know of it: nothing of where things lie on the server."""
+        return self
+
 
 def code_of(rule: type[ChanneldError]) -> str:
     """Name a rule for machines."""

@@ -36,6 +36,9 @@ class DiskFull(Unavailable):
     def sentence(self) -> str:
         return f"The disk that holds {self.path} is full."
 
+    def for_clients(self) -> DiskFull:
+        return DiskFull(Path(self.path).name)
+
 
 @dataclass(eq=False)
 class DiskUnavailable(Unavailable):
@@ -48,6 +51,9 @@ class DiskUnavailable(Unavailable):
 
     def sentence(self) -> str:
         return f"The file system failed at {self.path}: {self.problem}."
+
+    def for_clients(self) -> DiskUnavailable:
+        return DiskUnavailable(Path(self.path).name, self.problem)
 
 
 class Disk:
@@ -163,11 +169,15 @@ def write_file(disk: Disk, target: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path, older_than: float) -> int:
-    """Remove temporary files last changed before a Unix time (seconds); returns how many there were."""
+    """Remove temporary files last used before a Unix time (seconds); returns how many there were.
+
+    The time of change alone does not tell: a frame is given one long past before it is given its name.
+    """
     count = 0
     for path in folder.glob("*.tmp"):
         try:
-            if path.stat().st_mtime < older_than:
+            status = path.stat()
+            if max(status.st_mtime, status.st_atime) < older_than:
                 path.unlink()
                 count += 1
         except OSError:

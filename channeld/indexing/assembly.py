@@ -36,10 +36,8 @@ from channeld.indexing.packs import Packs, PieceDamaged
 from channeld.indexing.pagetable import (
     Page,
     PageTable,
-    decoded_size,
     header,
 )
-from channeld.indexing.press import load_page
 from channeld.indexing.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -362,20 +360,3 @@ def _copy(source: int, target: int, start: int, length: int) -> None:
             raise _Unreadable(f"it ends at byte {start}")
         start += copied
         length -= copied
-
-
-def plain(packs: Packs, table: PageTable, start: int, stop: int) -> Iterator[bytes]:
-    """Yield the bytes ``start`` to ``stop`` of the plain document, page by page.
-
-    Raises:
-        PieceDamaged: a page is not there as it was written.
-    """
-    position = 0
-    for piece in table.pieces():
-        size = decoded_size(piece)
-        if position + size > start and position < stop:
-            data = load_page(packs, piece) if isinstance(piece, Page) else piece.decoded
-            yield data[max(0, start - position) : stop - position]
-        position += size
-        if position >= stop:
-            return

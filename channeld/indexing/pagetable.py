@@ -120,6 +120,11 @@ def _decoded_size(part: Splice | tuple[Page, ...]) -> int:
     return sum([page.raw_size for page in part]) + (len(part) - 1) * len(RESET_WITH_COMMA.decoded)
 
 
+def plain_size(table: PageTable) -> int:
+    """Bytes of the plain document."""
+    return sum(map(_decoded_size, table.parts()))
+
+
 def decoded_size(piece: Piece) -> int:
     """Bytes of a piece in the plain document."""
     return piece.raw_size if isinstance(piece, Page) else len(piece.decoded)

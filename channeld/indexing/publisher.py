@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -23,6 +24,7 @@ from sqlalchemy import Connection
 from channeld.catalog import leases, repairing, views
 from channeld.catalog.database import Database
 from channeld.catalog.leases import Lease
+from channeld.catalog.unavailable import CatalogUnavailable
 from channeld.catalog.views import DirtyWork, Flip, FlipRefused, ViewKey
 from channeld.clock import Clock
 from channeld.errors import Unavailable
@@ -30,8 +32,8 @@ from channeld.indexing import generation
 from channeld.indexing.ahead import Ahead
 from channeld.indexing.assembly import Assembly
 from channeld.indexing.documents.names import CURRENT
-from channeld.indexing.generation import Documents, Paged
-from channeld.indexing.leadership import Leadership
+from channeld.indexing.generation import Document, Documents, Paged
+from channeld.indexing.leadership import Leadership, NotTheIndexer
 from channeld.indexing.packs import PackName
 from channeld.indexing.render import Engine, Render, Rendered, ViewDamaged, damage_of
 from channeld.indexing.stopping import StopFlag, Stopped
@@ -46,6 +48,7 @@ CALM_AFTER: Final = 0.5
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
+_LONGEST_PAUSE_FOR_DISK: Final = 15.0
 
 
 @dataclass(eq=False)
@@ -145,7 +148,7 @@ class Publisher:
             NotTheIndexer: another process holds the lease.
             FlipRefused: another writer was quicker; nothing was moved, and the work is still dirty.
             ChannelStuck: the channel cannot be rendered; the next call goes on with the others.
-            Unavailable: disk or database; the work is still dirty.
+            CatalogUnavailable: the database; the work is still dirty.
         """
         dirty = self.database.read_now(views.dirty_channels)
         waiting = dict(dirty)
@@ -158,11 +161,9 @@ class Publisher:
             lease = self.leadership.hold()
             try:
                 publication = self._publish(lease, channel_id)
-            except Stopped:
+            except (Stopped, CatalogUnavailable, NotTheIndexer, FlipRefused):
                 raise
             except Exception as error:
-                if isinstance(error, Unavailable) and not isinstance(error, ViewDamaged):
-                    raise
                 raise self._note_stuck(channel_id, channel, error) from error
             self._stuck.pop(channel_id, None)
             if publication is not None:
@@ -180,8 +181,10 @@ class Publisher:
 
     def _note_stuck(self, channel_id: int, channel: str, error: Exception) -> ChannelStuck:
         last = self._stuck.get(channel_id)
-        seconds = min(last.seconds * 2, _LONGEST_PAUSE) if last else _FIRST_PAUSE
-        stuck = ChannelStuck(channel, f"{type(error).__name__}: {error}")
+        passes = isinstance(error, Unavailable)  # a full disk is soon emptied
+        longest = _LONGEST_PAUSE_FOR_DISK if passes else _LONGEST_PAUSE
+        seconds = min(last.seconds * 2, longest) if last else _FIRST_PAUSE
+        stuck = ChannelStuck(channel, str(error) if passes else f"{type(error).__name__}: {error}")
         self._stuck[channel_id] = _Pause(self.clock.monotonic() + seconds, str(stuck), seconds)
         return stuck
 
@@ -219,7 +222,11 @@ class Publisher:
             raise
         if work is None:
             return None
-        self._assemble(rendered)
+        try:
+            self._assemble(rendered)
+        except BaseException:
+            pack.withdraw()  # on a full disk every try would leave one
+            raise
         self._flip(lease, work, rendered, before)
         try:
             return self._publication(work, rendered, render, started)
@@ -237,13 +244,21 @@ class Publisher:
         self.leadership.prolong()
 
     def _assemble(self, rendered: Sequence[Rendered]) -> None:
-        """Have the frames ready before anybody can ask for them."""
-        for one in rendered:
-            for name, document in one.documents.items():
-                if isinstance(document, Paged):
-                    previous = one.before.get(name)
-                    with damage_of(one.key):
-                        self.assembly.ensure(document, previous if isinstance(previous, Paged) else None)
+        """Have the frames ready before anybody can ask for them: several at a time, since copying is the kernel's."""
+        wanted = {
+            document.zst_digest: (one.key, document, one.before.get(name))
+            for one in rendered
+            for name, document in one.documents.items()
+            if isinstance(document, Paged)
+        }
+        made = [
+            (key, self.engine.executor.submit(self.assembly.ensure, document, _paged(previous)))
+            for key, document, previous in wanted.values()
+        ]
+        wait([future for _, future in made])
+        for key, future in made:
+            with damage_of(key):
+                future.result()
 
     def _flip(
         self,
@@ -285,9 +300,9 @@ class Publisher:
             NotTheIndexer, FlipRefused, Unavailable: as ``publish_next`` does.
         """
         lease, key = self.leadership.hold(), drawn.key
-        document, old = drawn.documents[CURRENT], drawn.before.get(CURRENT)
+        document = drawn.documents[CURRENT]
         assert isinstance(document, Paged)
-        self.assembly.ensure(document, old if isinstance(old, Paged) else None)
+        self.assembly.ensure(document, _paged(drawn.before.get(CURRENT)))
 
         def commit(connection: Connection) -> tuple[Documents, Documents] | None:
             if not leases.holds(connection, lease):
@@ -334,3 +349,7 @@ class Publisher:
         self.counts.bytes_written += render.pack.size
         self._on_publication(publication)
         return publication
+
+
+def _paged(document: Document | None) -> Paged | None:
+    return document if isinstance(document, Paged) else None

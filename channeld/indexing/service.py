@@ -118,7 +118,7 @@ class IndexerService:
                 log.debug("%s", error)
                 await self._wait(self._poll_seconds * 10)
             except ChannelStuck as error:
-                log.error("%s", error, exc_info=error.__cause__)
+                await self._one_failed(error)
             except Exception as error:  # noqa: BLE001 - the indexer must go on whatever one round met
                 await self._failed(error)
             else:
@@ -130,6 +130,14 @@ class IndexerService:
                 await asyncio.wait_for(self._work.wait(), seconds)
             except TimeoutError:
                 return
+
+    async def _one_failed(self, stuck: ChannelStuck) -> None:
+        """Tell that one channel cannot be rendered; the publisher passes it over for a while."""
+        cause = stuck.__cause__
+        if isinstance(cause, Unavailable):
+            await self._told(self._publisher.trouble)
+        else:
+            log.error("%s", stuck, exc_info=cause)
 
     async def _failed(self, error: Exception) -> None:
         self._failures += 1

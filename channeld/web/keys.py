@@ -37,6 +37,8 @@ class Services:
     wake: Callable[[], None]
     #: When this process began to serve, ms.
     started_ms: int = 0
+    #: What keeps the indexer of this process from publishing; "" for nothing. The catalog may have no room for it.
+    trouble: Callable[[], str] = lambda: ""
 
 
 SERVICES = web.AppKey("services", Services)

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, Final, TypeVar
 
 from channeld.blobs.local import LocalBlobs
-from channeld.indexing.assembly import Assembly, plain
+from channeld.indexing.assembly import Assembly
 from channeld.indexing.documents.shards import read_index
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import Place
+from channeld.indexing.pieceranges import compressed, plain
 from channeld.indexing.tables import Tables
 from channeld.web.representation import Take
 
@@ -110,13 +111,14 @@ class Pieces:
         """Open an artifact, and return what is taken of it."""
         return await self.on_thread(lambda: take(self._blobs.open(sha256)))
 
-    async def read_text(self, document: Paged, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Yield a range of the plain text of a document, a few pages at a time."""
+    async def read(self, document: Paged, start: int, stop: int, *, zst: bool) -> AsyncIterator[bytes]:
+        """Yield a range of the plain text of a document, or of its zstd frame, a few pages at a time."""
+        chunks = compressed if zst else plain
         for begin in range(start, stop, _STEP):
             end = min(stop, begin + _STEP)
 
             def read(begin: int = begin, end: int = end) -> bytes:
-                return b"".join(plain(self._packs, self._tables.get(document.table), begin, end))
+                return b"".join(chunks(self._packs, self._tables.get(document.table), begin, end))
 
             yield await self.on_thread(read)
 

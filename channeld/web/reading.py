@@ -139,7 +139,10 @@ def _frame(
         last_modified=document.modified_ms // 1000,
         content_type=resource.content_type,
         size=document.zst_size,
-        body=FileBody(partial(services.pieces.open_frame, document)),
+        body=FileBody(
+            partial(services.pieces.open_frame, document),
+            otherwise=StreamBody(partial(_read, services, resource, document, zst=True)),
+        ),
         cache_control=_cache_control(channel, services.cache.documents),
         content_encoding=content_encoding,
         vary=hdrs.ACCEPT_ENCODING if content_encoding else None,
@@ -156,7 +159,7 @@ async def _plain(
     if document.raw_size <= _SMALL:
         body = BytesBody(await services.pieces.text(document))
     else:
-        body = StreamBody(partial(_read_text, services, resource, document))
+        body = StreamBody(partial(_read, services, resource, document, zst=False))
     return Representation(
         etag=f'"{document.raw_digest[:32]}"',
         last_modified=document.modified_ms // 1000,
@@ -168,12 +171,12 @@ async def _plain(
     )
 
 
-async def _read_text(
-    services: Services, resource: Resource, document: Paged, start: int, stop: int
+async def _read(
+    services: Services, resource: Resource, document: Paged, start: int, stop: int, *, zst: bool
 ) -> AsyncIterator[bytes]:
-    """Yield a range of a document's text. Damage that is met after the first bytes only breaks the body off."""
+    """Yield a range of a document, or of its frame. Damage met after the first bytes only breaks the body off."""
     try:
-        async for chunk in services.pieces.read_text(document, start, stop):
+        async for chunk in services.pieces.read(document, start, stop, zst=zst):
             yield chunk
     except PieceDamaged as damage:
         await services.repairs.ask(resource, damage)

@@ -19,6 +19,16 @@ Take = Callable[[BinaryIO], bytes | BinaryIO]
 
 
 @dataclass(frozen=True, slots=True)
+class StreamBody:
+    """Bytes made or fetched on the way. ``read(start, stop)`` yields exactly those of the range.
+
+    The first chunk is taken before anything is sent, so ``read`` can still fail there and be understood.
+    """
+
+    read: Callable[[int, int], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class FileBody:
     """A part of a file, from ``offset`` on.
 
@@ -29,16 +39,8 @@ class FileBody:
 
     open: Callable[[Take], Awaitable[bytes | BinaryIO]]
     offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamBody:
-    """Bytes made or fetched on the way. ``read(start, stop)`` yields exactly those of the range.
-
-    The first chunk is taken before anything is sent, so ``read`` can still fail there and be understood.
-    """
-
-    read: Callable[[int, int], AsyncIterator[bytes]]
+    #: The same bytes, for when the disk has no room for the file, or cannot give it.
+    otherwise: StreamBody | None = None
 
 
 Body = BytesBody | FileBody | StreamBody

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 
 from aiohttp import web
 
+from channeld.blobs.durable import DiskFull, DiskUnavailable
 from channeld.errors import Unavailable
 from channeld.web.representation import Body, BytesBody, FileBody, StreamBody
 
@@ -57,7 +58,13 @@ async def send(
                 return web.Response(status=status, headers=fields, body=part)
             return await _deliver(request, status, fields, len(part), partial(_write_bytes, part))
         case FileBody():
-            return await _send_file(request, status, fields, body, start, stop)
+            try:
+                return await _send_file(request, status, fields, body, start, stop)
+            except (DiskFull, DiskUnavailable) as error:
+                if body.otherwise is None:
+                    raise
+                log.warning("%s is sent without a file. %s", request.rel_url.raw_path, error)
+            return await _send_stream(request, status, fields, body.otherwise, start, stop)
         case StreamBody():
             return await _send_stream(request, status, fields, body, start, stop)
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -53,6 +54,8 @@ async def running_services(
     try:
         indexer = _indexer(instance) if indexing else None
         services = make_services(instance, metrics, indexer.wake if indexer else _nobody)
+        if indexer is not None:
+            services = replace(services, trouble=lambda: indexer.trouble)
         try:
             if indexer is None:
                 yield services

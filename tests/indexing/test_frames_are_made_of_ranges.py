@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from channeld.blobs.durable import Disk
 from channeld.formats.zstdframe import check_frame
 from channeld.indexing import tables
-from channeld.indexing.assembly import Assembly, FrameWrong, plain
+from channeld.indexing.assembly import Assembly, FrameWrong
 from channeld.indexing.generation import Paged
 from channeld.indexing.packs import PackName, Packs, PieceDamaged
 from channeld.indexing.pagetable import PageTable, Place, measure
 from channeld.indexing.paging import Draft, Edits, PageSize, edit
+from channeld.indexing.pieceranges import compressed, plain
 from channeld.indexing.press import Press, settle
 from channeld.indexing.tables import Tables
 from tests.support.indexing import QuickDisk, damage_first_page
@@ -109,18 +110,20 @@ def test_ranges_of_the_predecessor_come_to_the_same_bytes(
 
 @given(CHANGES, st.data())
 @settings(deadline=None, max_examples=60)
-def test_the_plain_form_is_the_decoded_frame_and_its_ranges_are_slices(
+def test_ranges_of_the_plain_form_and_of_the_frame_are_made_without_a_file(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[str, str | None], data: st.DataObject
 ) -> None:
     with workshop_in(tmp_path_factory.mktemp("shop")) as workshop:
         document = workshop.document({"one": changes, "two": changes}, (b"{", b"|", b"}"))
         table = workshop.tables.get(document.table)
         with workshop.assembly("frames").open(document) as file:
-            text = zstandard.ZstdDecompressor().decompress(file.read())
-        start = data.draw(st.integers(0, len(text)))
-        stop = data.draw(st.integers(start, len(text) + 5))
-        assert b"".join(plain(workshop.packs, table, 0, document.raw_size)) == text
-        assert b"".join(plain(workshop.packs, table, start, stop)) == text[start:stop]
+            frame = file.read()
+        text = zstandard.ZstdDecompressor().decompress(frame)
+        for whole, ranges in ((text, plain), (frame, compressed)):
+            start = data.draw(st.integers(0, len(whole)))
+            stop = data.draw(st.integers(start, len(whole) + 5))
+            assert b"".join(ranges(workshop.packs, table, 0, len(whole))) == whole
+            assert b"".join(ranges(workshop.packs, table, start, stop)) == whole[start:stop]
 
 
 SOME = {"one": {f"k{number:02d}": "x" * number for number in range(40)}}

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from channeld.blobs.durable import DiskUnavailable
 from channeld.catalog import channels, leases
 from channeld.catalog import tables as t
 from channeld.clock import SystemClock
+from channeld.indexing.generation import Paged
+from channeld.indexing.pagetable import Place
 from channeld.indexing.publisher import ChannelStuck
 from channeld.indexing.service import IndexerService
 from tests.support.faults import FillingDisk
-from tests.support.indexing import World, messages, package
+from tests.support.indexing import World, forget, messages, package
 from tests.support.waiting import until
 
 
@@ -162,8 +165,68 @@ def test_a_channel_that_cannot_be_rendered_does_not_hold_up_the_others(world: Wo
     assert world.is_dirty()
 
 
-def test_it_is_tried_again_after_pauses_that_grow(world: World) -> None:
-    spoil(world, "chan")
+def test_a_channel_whose_packs_cannot_be_read_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_channel("second")
+    world.upload(package("alpha"))
+    world.publish()
+    world.upload(package("other"), channel="second")
+    world.publish()
+    read = world.packs.read
+    document = world.raw()["repodata.json"]
+    assert isinstance(document, Paged)
+    channel, _, _ = document.table.pack.partition("-")
+
+    def read_one_of_two(place: Place) -> bytes:
+        if place.pack.startswith(f"{channel}-"):
+            raise DiskUnavailable("packs", "Input/output error")
+        return read(place)
+
+    forget(world)
+    monkeypatch.setattr(world.packs, "read", read_one_of_two)
+    world.upload(package("beta"))
+    world.upload(package("good"), channel="second")
+    with pytest.raises(ChannelStuck, match=r"The channel chan .* The file system failed at packs: Input"):
+        world.publisher.publish_next()
+    publication = world.publisher.publish_next()
+    assert publication is not None
+    assert publication.channel == "second"
+    assert "The channel chan" in world.publisher.trouble
+
+
+def test_frames_for_which_there_is_no_room_leave_no_packs_behind(
+    new_world: Callable[..., World], disk: FillingDisk
+) -> None:
+    world = new_world(disk=disk)
+    world.make_channel()
+    world.upload(package("alpha"))
+    world.publish()
+    before = sorted(world.packs.folder.rglob("*.pack"))
+    world.upload(package("beta"))
+    disk.full_folder = "frames"
+    for _ in range(3):
+        with pytest.raises(ChannelStuck, match="is full"):
+            world.publish()
+        assert sorted(world.packs.folder.rglob("*.pack")) == before
+        world.clock.advance(seconds=60)
+    disk.full_folder = ""
+    world.publish()
+    assert world.names() == {"alpha-1.0-0.conda", "beta-1.0-0.conda"}
+    world.check()
+
+
+@pytest.mark.parametrize(("spoiled", "longest"), [(True, 60), (False, 15)])
+def test_it_is_tried_again_after_pauses_that_grow(
+    new_world: Callable[..., World], disk: FillingDisk, spoiled: bool, longest: int
+) -> None:
+    world = new_world(disk=disk)
+    world.make_channel()
+    if spoiled:
+        spoil(world, "chan")
+    else:
+        world.upload(package("alpha"))
+        disk.full = True
     tries = []
     for second in range(130):
         try:
@@ -171,8 +234,14 @@ def test_it_is_tried_again_after_pauses_that_grow(world: World) -> None:
         except ChannelStuck:
             tries.append(second)
         world.clock.advance(seconds=1)
-    assert tries[:6] == [0, 1, 3, 7, 15, 31]
-    assert 60 <= max(b - a for a, b in pairwise(tries)) <= 61
+    assert tries[:5] == [0, 1, 3, 7, 15]
+    assert longest <= max(b - a for a, b in pairwise(tries)) <= longest + 1
+
+
+def test_once_it_can_be_rendered_all_is_well(world: World) -> None:
+    spoil(world, "chan")
+    with pytest.raises(ChannelStuck):
+        world.publish()
     mend(world, "chan")
     world.clock.advance(seconds=60)
     world.publish()

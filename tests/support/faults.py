@@ -113,9 +113,15 @@ class FullDisk(Disk):
 
 
 class FillingDisk(Disk):
-    """A disk that is full while it is told to be."""
+    """A disk that is full while it is told to be, or has no room for what lies in a folder of some name."""
 
     full = False
+    full_folder = ""
+
+    def create(self, path: Path) -> BinaryIO:
+        if self.full_folder in path.parts:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().create(path)
 
     def write(self, file: BinaryIO, data: bytes) -> None:
         if self.full:

@@ -30,12 +30,13 @@ from channeld.formats.layout import canonical_json
 from channeld.formats.shard import decode_shard, decode_shard_index
 from channeld.formats.zstdframe import check_frame
 from channeld.indexing import generation
-from channeld.indexing.assembly import Assembly, plain
+from channeld.indexing.assembly import Assembly
 from channeld.indexing.fsck import Checker
 from channeld.indexing.generation import Documents, Paged, Whole
 from channeld.indexing.packs import Packs
 from channeld.indexing.pagetable import PageTable, Place
 from channeld.indexing.paging import PageSize
+from channeld.indexing.pieceranges import plain
 from channeld.indexing.press import Levels
 from channeld.indexing.publisher import Publication, Publisher
 from channeld.indexing.render import Engine

@@ -93,7 +93,7 @@ async def get(call: Call) -> Reply:
             version=__version__,
             uptime_seconds=max(0, now - call.services.started_ms) // 1000,
             catalog=instance.database.write_engine.url.get_backend_name(),
-            indexer=_indexer(lease, now),
+            indexer=_indexer(lease, call.services.trouble(), now),
             waiting=tuple(_waiting(view, now) for view in waiting),
             disk=await _disk(call),
             counts=CatalogCounts(
@@ -107,7 +107,7 @@ async def get(call: Call) -> Reply:
     )
 
 
-def _indexer(lease: Lease | None, now_ms: int) -> IndexerState:
+def _indexer(lease: Lease | None, trouble: str, now_ms: int) -> IndexerState:
     if lease is None:
         lease = Lease("", "", 0, 0)
     active = lease.expires_ms > now_ms
@@ -116,7 +116,7 @@ def _indexer(lease: Lease | None, now_ms: int) -> IndexerState:
         epoch=lease.epoch,
         expires=time_text(lease.expires_ms),
         active=active,
-        trouble=lease.trouble,
+        trouble=trouble or lease.trouble,
     )
 
 

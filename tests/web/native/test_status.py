@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from channeld import __version__, lives
 from channeld.catalog import leases
 from channeld.catalog.leases import Lease
+from channeld.catalog.unavailable import CatalogUnavailable
+from channeld.indexing.leadership import Leadership
 from tests.support.clock import ManualClock
+from tests.support.faults import FillingDisk
 from tests.support.packages import build_conda
 from tests.support.server import RunningServer, grant, running_server
 
@@ -83,6 +89,24 @@ async def test_the_trouble_of_the_indexer_is_told(server: RunningServer) -> None
     lease = await holder(server)
     await server.database.write(lambda connection: leases.complain(connection, lease, "The disk is full."))
     assert (await server.ask("GET", STATUS)).json["indexer"]["trouble"] == "The disk is full."
+
+
+async def test_trouble_is_told_that_the_catalog_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(leadership: Leadership, trouble: str) -> None:
+        raise CatalogUnavailable("database or disk is full")
+
+    monkeypatch.setattr(Leadership, "complain", fail)
+    disk = FillingDisk()
+    async with running_server(tmp_path, disk=disk) as server:
+        server.channel()
+        disk.full_folder = "frames"
+        await server.upload("alpha-1.0-0.conda", build_conda("alpha"))
+        async with asyncio.timeout(20):
+            while not (trouble := (await server.ask("GET", STATUS)).json["indexer"]["trouble"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert trouble.startswith("The channel chan could not be rendered: The disk that holds ")
 
 
 async def test_the_status_is_for_those_who_may_see_everything(server: RunningServer) -> None:
