@@ -56,7 +56,7 @@ class BlobBatch:
         blobs, root = self.blobs, self.blobs.root
         with disk_errors(root):
             if blobs.disk.free_bytes(root) < blobs.reserve_bytes:
-                raise DiskFull(str(root))
+                raise DiskFull(str(root), blobs.reserve_bytes)
             sync_file_system(root)
             for one in self.kept:
                 if self._is_stored(one.digests):

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -29,15 +29,22 @@ class DiskFull(Unavailable):
     """There is no room; what was being written is gone again."""
 
     path: str
+    #: Free bytes that have to stay, where there are no more than those.
+    reserve_bytes: int = 0
 
     advice: ClassVar[str] = "Free some space, or ask the operator to; nothing was stored."
     retry_after: ClassVar[int] = 60
 
     def sentence(self) -> str:
-        return f"The disk that holds {self.path} is full."
+        if not self.reserve_bytes:
+            return f"The disk that holds {self.path} is full."
+        return (
+            f"The disk that holds {self.path} is full: {self.reserve_bytes:,} free bytes are kept in reserve "
+            f"(storage.reserve_bytes)."
+        )
 
     def for_clients(self) -> DiskFull:
-        return DiskFull(Path(self.path).name)
+        return replace(self, path=Path(self.path).name)
 
 
 @dataclass(eq=False)
@@ -53,7 +60,7 @@ class DiskUnavailable(Unavailable):
         return f"The file system failed at {self.path}: {self.problem}."
 
     def for_clients(self) -> DiskUnavailable:
-        return DiskUnavailable(Path(self.path).name, self.problem)
+        return replace(self, path=Path(self.path).name)
 
 
 class Disk:

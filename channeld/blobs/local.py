@@ -162,7 +162,7 @@ class LocalBlobs:
         with disk_errors(self.root):
             free = self.disk.free_bytes(self.root)
         if free < self.reserve_bytes + expected_bytes:
-            raise DiskFull(str(self.root))
+            raise DiskFull(str(self.root), self.reserve_bytes)
 
     def check_writable(self) -> None:
         """Find out early whether something can be stored.

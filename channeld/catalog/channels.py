@@ -57,7 +57,9 @@ class ChannelSettings:
             raise BadSettingValue("copies_by_md5", self.copies_by_md5, "'refuse' or 'allow'")
         if self.promotes_to and self.kind != "staging":
             raise BadSettingValue(
-                "promotes_to", self.promotes_to, "empty for a channel that is not for staging"
+                "promotes_to",
+                self.promotes_to,
+                "empty but for a channel of the kind 'staging' (channel create --staging)",
             )
         return replace(self, subdirs=tuple(sorted({NOARCH, *map(check_subdir, self.subdirs)})))
 

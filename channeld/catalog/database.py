@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -42,6 +44,7 @@ READERS: Final = 4  # threads for reads
 SNAPSHOTS: Final = 36  # connections that may read at the same time
 POSTGRES_WRITERS: Final = 8  # threads for writes
 LOCK_TIMEOUT_MS: Final = 20_000  # how long a write waits for another process's before it gives up
+_LOOK_SECONDS: Final = 0.01  # between two tries where SQLite does not wait by itself
 _READER_CACHE_KIB: Final = 8_192  # of each reading connection; what is beyond is in the system's page cache
 _WRITER_CACHE_KIB: Final = 32_768
 _LOG_BYTES: Final = 64 * 1024 * 1024  # what the write-ahead log is cut back to after a long read made it grow
@@ -205,7 +208,21 @@ def _sqlite_prepare(engine: Engine, *pragmas: str) -> None:
         connection.isolation_level = None  # the driver must not open transactions behind our back
         connection.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT_MS}")
         for pragma in pragmas:
+            _set(connection, pragma)
+
+
+def _set(connection: Any, pragma: str) -> None:
+    """Set a pragma, waiting for others: SQLite itself does not where two begin the log of a new file."""
+    end = time.monotonic() + LOCK_TIMEOUT_MS / 1000
+    while True:
+        try:
             connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _sqlite_begin(engine: Engine, statement: str) -> None:

@@ -24,6 +24,7 @@ Exit status:
   1  refused, or failed: the reason is on standard error
   2  the command line is wrong
   3  the server cannot be reached, or cannot do it now: try again later
+  130  stopped by Ctrl-C
 """
 
 main = CommandGroup(

@@ -1,7 +1,7 @@
 """How a command fails: a sentence on standard error, and an exit status that scripts can tell apart.
 
 0 done; 1 refused or failed; 2 the command line is wrong (click's own); 3 the server, the disk or the database cannot
-do it now.
+do it now; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -50,6 +50,15 @@ class NotNow(Failure):
         self.retry_after = retry_after
 
 
+class Interrupted(click.ClickException):
+    """Ctrl-C, as shells tell it."""
+
+    exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file, err=True)
+
+
 @contextmanager
 def failures_of() -> Iterator[None]:
     """Turn channeld's own errors into failures of the command."""
@@ -59,3 +68,5 @@ def failures_of() -> Iterator[None]:
         raise Failure(error.sentence(), error.advice) from error
     except Unavailable as error:
         raise NotNow(error.sentence(), error.advice) from error
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped.") from None

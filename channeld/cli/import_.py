@@ -8,9 +8,10 @@ import click
 
 from channeld.cli.config import data_dir_option, settings_of_process, settings_option
 from channeld.cli.datafolder import require_catalog
+from channeld.cli.failures import Interrupted
 from channeld.cli.index import (
+    KEPT,
     finish,
-    interrupted,
     processes_option,
     progress_of,
     progress_option,
@@ -79,7 +80,7 @@ def import_(
         finally:
             instance.close()
     except KeyboardInterrupt:
-        interrupted()
+        raise Interrupted(KEPT) from None
     finally:
         importer.close()
     if not quiet:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from channeld.cli.failures import Interrupted
+
 if TYPE_CHECKING:
     from channeld.cold.progress import Progress
     from channeld.cold.report import Report
 
-#: Ctrl-C, as shells report it.
-INTERRUPTED = 130
+#: What Ctrl-C comes to.
+KEPT = "Stopped. What was done is kept; the same command goes on from there."
 
 processes_option = click.option(
     "--threads",
@@ -86,7 +88,7 @@ def index(
     try:
         report = index_folder(folder, options, workers, clock, progress_of(shown=shown and not quiet))
     except KeyboardInterrupt:
-        interrupted()
+        raise Interrupted(KEPT) from None
     finally:
         workers.close()
     if not quiet:
@@ -107,12 +109,6 @@ def progress_of(*, shown: bool) -> Progress:
     from channeld.cold.progress import Lines, Silent
 
     return Lines(sys.stderr, SystemClock()) if shown else Silent()
-
-
-def interrupted() -> None:
-    """End after Ctrl-C."""
-    click.echo("Stopped. What was done is kept; the same command goes on from there.", err=True)
-    sys.exit(INTERRUPTED)
 
 
 def finish(report: Report) -> None:

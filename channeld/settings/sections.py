@@ -192,8 +192,8 @@ class Limits:
     )
     token_failures_per_minute: int = key(
         30,
-        "Requests with a wrong token that one address may send in a minute; further ones are answered with 429. "
-        "0 sets no limit.",
+        "Requests with a wrong token that one address may send in a minute, to each process of the server; further "
+        "ones are answered with 429. 0 sets no limit.",
         rule=between(0),
     )
 

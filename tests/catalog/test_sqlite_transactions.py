@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,18 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(sqlite: SqliteDatabase) ->
     # the connection that met the full disk is not used again: a new one has no limit
     assert add(sqlite, artifact("last")).outcome == "created"
     assert sqlite.read_now(lambda c: pragma(c, "integrity_check")) == "ok"
+
+
+def test_several_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    def begin(number: int, all_are_there: threading.Barrier) -> None:
+        opened = open_database(f"sqlite:///{tmp_path / f'new{number}.sqlite'}")
+        try:
+            all_are_there.wait()
+            with opened.migration() as connection:
+                assert pragma(connection, "journal_mode") == "wal"
+        finally:
+            opened.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(60):
+            list(threads.map(begin, [number] * 4, [threading.Barrier(4)] * 4))

@@ -298,11 +298,13 @@ def test_only_the_holder_of_the_lease_sweeps(world: World, new_world: Callable[.
 
 def test_temporary_files_go_when_nobody_can_be_writing_them(world: World) -> None:
     old, new = world.packs.folder / "aa.tmp", world.assembly.folder / "bb.tmp"
-    for path in (old, new):
+    sealed = world.assembly.folder / "cc.tmp"
+    for path in (old, new, sealed):
         path.touch()
     os.utime(old, (0, 0))
+    os.utime(sealed, (time.time(), 0))  # a frame that is about to be given its name
     world.sweeper.sweep()
-    assert world.temporary_files() == [new]
+    assert world.temporary_files() == [new, sealed]
 
 
 def test_frames_of_the_last_two_generations_stay_and_others_as_long_as_there_is_room(

@@ -51,6 +51,9 @@ async def test_below_the_reserve_uploads_wait_and_reading_goes_on(tmp_path: Path
         answer = await server.upload("beta-1.0-0.conda", other)
 
         assert answer.problem == (503, "disk_full")
+        assert answer.json["title"] == (
+            "The disk that holds blobs is full: 1,000,000 free bytes are kept in reserve (storage.reserve_bytes)."
+        )
         assert (await server.ask("GET", f"/chan/noarch/{FILE}")).body == SMALL
         assert len(stored_in(server.database, tmp_path / "data").blobs) == 1
 
