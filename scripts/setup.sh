@@ -91,8 +91,9 @@ make_environment() {
   rm -f "$stamp"
   say "Installing what channeld needs into $venv ($("$venv/bin/python" --version)); this is done once and takes a minute …"
   # First what installs and builds the project, in its pinned version: pip takes half the time of the one that comes with
-  # Python 3.11, and an isolated build would take the newest tools.
-  { pip_install pip && pip_install hatchling editables && pip_install --no-build-isolation -e '.[dev]'; } ||
+  # Python 3.11, and an isolated build would take the newest tools. Most modules are never imported: compiling all of
+  # them takes as long as installing them, and Python compiles the others when they are.
+  { pip_install pip && pip_install hatchling editables && pip_install --no-compile --no-build-isolation -e '.[dev]'; } ||
     stop "pip could not install the project's dependencies; its words are above." \
       "They come from the package index that pip is configured for; '$venv/bin/python -m pip config list' shows it."
   wanted >"$stamp"
