@@ -86,7 +86,7 @@ MADE = [
     "python -m venv .venv",
     f"{PIP} pip",
     f"{PIP} hatchling editables",
-    f"{PIP} --no-build-isolation -e .[dev]",
+    f"{PIP} --no-compile --no-build-isolation -e .[dev]",
 ]
 SAID = [
     "Installing what channeld needs into .venv (Python 3.11.2); this is done once and takes a minute …",
