@@ -99,10 +99,17 @@ def list_(client: Client, as_json: bool) -> None:
         print_json(answer)
         return
     rows = [
-        (each["id"], each["name"], _state(each), each["created"], "; ".join(map(_grant, each["grants"])))
+        (
+            each["id"],
+            each["name"],
+            _state(each),
+            each["created"],
+            each["expires"] or "never",
+            "; ".join(map(_grant, each["grants"])),
+        )
         for each in answer["tokens"]
     ]
-    print_table(("id", "name", "state", "created", "may"), rows)
+    print_table(("id", "name", "state", "created", "expires", "may"), rows)
 
 
 @token.command()

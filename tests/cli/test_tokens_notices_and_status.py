@@ -43,6 +43,9 @@ def test_a_token_may_have_several_grants_and_an_end(run: Run) -> None:
         {"verbs": ["read"], **every},
         {"verbs": ["upload"], **every, "packages": "alpha*"},
     ]
+    _, *listed = run("token", "list").stdout.splitlines()
+    assert [state["expires"] in line for line in listed if " ci " in line] == [True]
+    assert [" never " in line for line in listed if " ci " not in line] == [True]
 
 
 def test_a_token_without_rights_is_a_wrong_command_line(server: ServerThread, run: Run) -> None:
