@@ -49,6 +49,10 @@ class ChanneldError(Exception):
         """Return the data of the case as JSON-ready values, under the names of the fields."""
         return asdict(self) if is_dataclass(self) else {}
 
+    def for_clients(self) -> ChanneldError:
+        """Return what whoever asked may know of it: nothing of where things lie on the server."""
+        return self
+
 
 class Rejected(ChanneldError):
     """What we were given is wrong, and giving it again will not help."""
@@ -59,10 +63,6 @@ class Unavailable(ChanneldError):
 
     #: Seconds after which a retry makes sense; becomes ``Retry-After``.
     retry_after: ClassVar[int] = 5
-
-    def for_clients(self) -> Unavailable:
-        """Return what whoever asked may know of it: nothing of where things lie on the server."""
-        return self
 
 
 def code_of(rule: type[ChanneldError]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 import sqlalchemy as sa
@@ -30,6 +30,9 @@ class CatalogUnavailable(Unavailable):
 
     def sentence(self) -> str:
         return f"The catalog is not available: {self.problem}."
+
+    def for_clients(self) -> CatalogUnavailable:
+        return replace(self, problem="the server's log tells why")
 
 
 @dataclass(eq=False)

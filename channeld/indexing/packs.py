@@ -18,7 +18,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Self
@@ -144,11 +144,6 @@ class PackWriter:
         """List what is in it, by the places that it answers for."""
         own = [StoredPiece(place, place.start) for place in self._places.values()]
         return list(self._moved.values()) if self._moved else own
-
-    def withdraw(self) -> None:
-        """Remove a pack that was committed, of which nobody has been told."""
-        with suppress(OSError):  # what stays is swept later
-            self._disk.unlink(self._folder / (self.name + SUFFIX))
 
     def discard(self) -> None:
         """Forget everything. Does nothing after a commit."""

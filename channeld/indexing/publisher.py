@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -24,7 +25,6 @@ from sqlalchemy import Connection
 from channeld.catalog import leases, repairing, views
 from channeld.catalog.database import Database
 from channeld.catalog.leases import Lease
-from channeld.catalog.unavailable import CatalogUnavailable
 from channeld.catalog.views import DirtyWork, Flip, FlipRefused, ViewKey
 from channeld.clock import Clock
 from channeld.errors import Unavailable
@@ -48,7 +48,6 @@ CALM_AFTER: Final = 0.5
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
-_LONGEST_PAUSE_FOR_DISK: Final = 15.0
 
 
 @dataclass(eq=False)
@@ -129,6 +128,8 @@ class Publisher:
         #: Called for each view that is derived anew because something of it is damaged.
         self.on_damage: Callable[[], None] = lambda: None
         self._stuck: dict[int, _Pause] = {}
+        #: Why the last publication of a channel failed, of those that something other than the channel keeps waiting.
+        self._failing: dict[int, str] = {}
         #: When the last publication of each channel ended.
         self._ended: dict[int, float] = {}
         #: Has a render that is under way give up soon; its work stays dirty.
@@ -148,10 +149,13 @@ class Publisher:
             NotTheIndexer: another process holds the lease.
             FlipRefused: another writer was quicker; nothing was moved, and the work is still dirty.
             ChannelStuck: the channel cannot be rendered; the next call goes on with the others.
-            CatalogUnavailable: the database; the work is still dirty.
+            Unavailable: disk or database; the work is still dirty, and other channels come first next time.
         """
-        dirty = self.database.read_now(views.dirty_channels)
-        waiting = dict(dirty)
+        waiting = dict(self.database.read_now(views.dirty_channels))
+        self._failing = {
+            channel_id: problem for channel_id, problem in self._failing.items() if channel_id in waiting
+        }
+        dirty = sorted(waiting.items(), key=lambda one: one[0] in self._failing)
         self._stuck = {
             channel_id: pause for channel_id, pause in self._stuck.items() if channel_id in waiting
         }
@@ -161,19 +165,24 @@ class Publisher:
             lease = self.leadership.hold()
             try:
                 publication = self._publish(lease, channel_id)
-            except (Stopped, CatalogUnavailable, NotTheIndexer, FlipRefused):
+            except (Stopped, NotTheIndexer, FlipRefused):
                 raise
             except Exception as error:
+                if isinstance(error, Unavailable) and not isinstance(error, ViewDamaged):
+                    self._failing[channel_id] = str(error)
+                    raise
                 raise self._note_stuck(channel_id, channel, error) from error
             self._stuck.pop(channel_id, None)
+            self._failing.pop(channel_id, None)
             if publication is not None:
                 return publication
         return None
 
     @property
     def trouble(self) -> str:
-        """Say which channels cannot be rendered; "" when there is none."""
-        return " ".join(pause.problem for pause in self._stuck.values())
+        """Say why channels cannot be rendered, one cause of several once; "" when there is none."""
+        problems = [*self._failing.values(), *(pause.problem for pause in self._stuck.values())]
+        return " ".join(dict.fromkeys(problems))
 
     def _is_paused(self, channel_id: int) -> bool:
         pause = self._stuck.get(channel_id)
@@ -181,10 +190,8 @@ class Publisher:
 
     def _note_stuck(self, channel_id: int, channel: str, error: Exception) -> ChannelStuck:
         last = self._stuck.get(channel_id)
-        passes = isinstance(error, Unavailable)  # a full disk is soon emptied
-        longest = _LONGEST_PAUSE_FOR_DISK if passes else _LONGEST_PAUSE
-        seconds = min(last.seconds * 2, longest) if last else _FIRST_PAUSE
-        stuck = ChannelStuck(channel, str(error) if passes else f"{type(error).__name__}: {error}")
+        seconds = min(last.seconds * 2, _LONGEST_PAUSE) if last else _FIRST_PAUSE
+        stuck = ChannelStuck(channel, f"{type(error).__name__}: {error}")
         self._stuck[channel_id] = _Pause(self.clock.monotonic() + seconds, str(stuck), seconds)
         return stuck
 
@@ -225,7 +232,8 @@ class Publisher:
         try:
             self._assemble(rendered)
         except BaseException:
-            pack.withdraw()  # on a full disk every try would leave one
+            with suppress(Unavailable):  # on a full disk every try would leave one; what stays is swept
+                self.engine.packs.delete(pack.name)
             raise
         self._flip(lease, work, rendered, before)
         try:
@@ -251,14 +259,26 @@ class Publisher:
             for name, document in one.documents.items()
             if isinstance(document, Paged)
         }
+        new = {
+            name: document
+            for name, (_, document, _) in wanted.items()
+            if not self.assembly.path(document).exists()
+        }
         made = [
             (key, self.engine.executor.submit(self.assembly.ensure, document, _paged(previous)))
             for key, document, previous in wanted.values()
         ]
         wait([future for _, future in made])
-        for key, future in made:
-            with damage_of(key):
-                future.result()
+        try:
+            for key, future in made:
+                with damage_of(key):
+                    future.result()
+        except BaseException:
+            with suppress(OSError):
+                self.assembly.drop(
+                    new
+                )  # or every try on a full disk would leave those for which there was room
+            raise
 
     def _flip(
         self,

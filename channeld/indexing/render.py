@@ -332,7 +332,8 @@ class Render:
         paged = old if isinstance(old, Paged) else None
         known = self._known(paged, distrust=one.distrust)
         if paged is None or known is None or known.table != table:
-            documents[one.name] = self._store(table, paged, known)
+            stored = self._stored(table) if not one.distrust else None
+            documents[one.name] = self._paged(paged, *(stored or self._write(table, known)))
         if one.name == CURRENT:
             self._note_source(one.key)
 
@@ -348,8 +349,7 @@ class Render:
         except PieceDamaged:
             return None
 
-    def _store(self, table: PageTable, old: Paged | None, known: StoredTable | None) -> Paged:
-        place, measures = self._stored(table) or self._write(table, known)
+    def _paged(self, old: Paged | None, place: Place, measures: Measures) -> Paged:
         same = old is not None and old.raw_digest == measures.raw_digest
         return Paged(
             place,

@@ -75,6 +75,8 @@ class IndexerService:
         self._failures = 0
         #: What went wrong last; "" when all is well.
         self.trouble = ""
+        #: When it is noted in the catalog again, after that failed; on the monotonic clock.
+        self._note_again = 0.0
 
     def wake(self) -> None:
         """Say that something is dirty. For the event loop's thread."""
@@ -118,7 +120,7 @@ class IndexerService:
                 log.debug("%s", error)
                 await self._wait(self._poll_seconds * 10)
             except ChannelStuck as error:
-                await self._one_failed(error)
+                log.error("%s", error, exc_info=error.__cause__)
             except Exception as error:  # noqa: BLE001 - the indexer must go on whatever one round met
                 await self._failed(error)
             else:
@@ -130,14 +132,6 @@ class IndexerService:
                 await asyncio.wait_for(self._work.wait(), seconds)
             except TimeoutError:
                 return
-
-    async def _one_failed(self, stuck: ChannelStuck) -> None:
-        """Tell that one channel cannot be rendered; the publisher passes it over for a while."""
-        cause = stuck.__cause__
-        if isinstance(cause, Unavailable):
-            await self._told(self._publisher.trouble)
-        else:
-            log.error("%s", stuck, exc_info=cause)
 
     async def _failed(self, error: Exception) -> None:
         self._failures += 1
@@ -167,10 +161,16 @@ class IndexerService:
             else:
                 log.info("Publishing works again.")
             self.trouble = trouble
+            self._note_again = 0.0
+        now = self._publisher.clock.monotonic()
+        if now < self._note_again:
+            return
         try:
             await self._call(lambda: self._publisher.leadership.complain(trouble))
-        except Unavailable as unavailable:
-            log.warning("The trouble could not be noted in the catalog: %s", unavailable)
+        except Exception as failed:
+            self._note_again = now + _LONGEST_PAUSE
+            unexpected = None if isinstance(failed, Unavailable) else failed
+            log.warning("The trouble could not be noted in the catalog: %s", failed, exc_info=unexpected)
 
 
 def breath(made: Publication) -> float:

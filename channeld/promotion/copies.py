@@ -220,7 +220,9 @@ class Copies:
         if enough:
             self._end(copy.id, State.FAILED, error)
         else:
-            trouble = str(error) if isinstance(error, Unavailable) else "it met a defect of channeld"
+            trouble = "it met a defect of channeld"
+            if isinstance(error, Unavailable):
+                trouble = str(error.for_clients())
             self._database.write_now(
                 lambda connection: _write_trouble(connection, copy.id, trouble, attempts)
             )
@@ -228,7 +230,7 @@ class Copies:
     def _end(self, copy_id: str, state: State, error: Exception) -> Copy | None:
         problem = "It met a defect of channeld."
         if isinstance(error, ChanneldError):
-            problem = error.sentence()
+            problem = error.for_clients().sentence()
         return self._finished(
             lambda connection: refuse_all(connection, copy_id, state, problem, self._clock.now_ms())
         )

@@ -180,8 +180,7 @@ def _answer(request: web.Request, error: ChanneldError) -> web.Response:
     status = status_of(error)
     if isinstance(error, Unavailable):
         log.warning("A request could not be served. %s", error, extra={"path": request.rel_url.raw_path})
-        error = error.for_clients()
-    response = _rendered(request, error, status)
+    response = _rendered(request, error.for_clients(), status)
     if status == 404 and request.method in _SAFE_METHODS:
         policy = request.app[SERVICES].cache.not_found
         only_for_sender = request.get(ONLY_FOR_SENDER, False)

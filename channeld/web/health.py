@@ -29,7 +29,7 @@ async def ready(request: web.Request) -> web.Response:
         await services.instance.database.read(_probe)
         services.instance.blobs.check_room()
     except Unavailable as error:
-        problems.append(str(error))
+        problems.append(str(error.for_clients()))
     status = 503 if problems else 200
     headers = {hdrs.RETRY_AFTER: "5"} if problems else {}
     answer = {"status": "unavailable" if problems else "ok", "problems": problems}

@@ -30,6 +30,7 @@ _THREADS: Final = 4
 _INDEXES: Final = 256  # shard indexes whose names are counted
 #: Plain bytes that one hop to a thread decompresses.
 _STEP: Final = 4 * 1024 * 1024
+_ZST_STEP: Final = 512 * 1024
 
 
 class Pieces:
@@ -94,13 +95,22 @@ class Pieces:
         return data
 
     async def open_frame(self, document: Paged, take: Take) -> bytes | BinaryIO:
-        """Open the zstd frame of a document, assembled first if need be, and return what is taken of it."""
+        """Open the zstd frame of a document, assembled first if need be, and return what is taken of it.
+
+        Raises:
+            DiskFull: there is no room for it, or no more than the reserve.
+            PieceDamaged, DiskUnavailable: it cannot be read, or made.
+        """
         taken = await self.on_thread(lambda: self._take_frame(document, take))
         if taken is None:
             # the first readers after a start come together, and one frame may be 30 MB
-            await self._once(("frame", document.zst_digest), lambda: self._assembly.ensure(document))
+            await self._once(("frame", document.zst_digest), lambda: self._assemble(document))
             taken = await self.on_thread(lambda: take(self._assembly.open(document)))
         return taken
+
+    def _assemble(self, document: Paged) -> None:
+        self._blobs.check_room(document.zst_size)  # the last room is the catalog's and the indexer's
+        self._assembly.ensure(document)
 
     def _take_frame(self, document: Paged, take: Take) -> bytes | BinaryIO | None:
         """Return what is taken of a frame; None where it is not assembled."""
@@ -113,9 +123,9 @@ class Pieces:
 
     async def read(self, document: Paged, start: int, stop: int, *, zst: bool) -> AsyncIterator[bytes]:
         """Yield a range of the plain text of a document, or of its zstd frame, a few pages at a time."""
-        chunks = compressed if zst else plain
-        for begin in range(start, stop, _STEP):
-            end = min(stop, begin + _STEP)
+        chunks, step = (compressed, _ZST_STEP) if zst else (plain, _STEP)
+        for begin in range(start, stop, step):
+            end = min(stop, begin + step)
 
             def read(begin: int = begin, end: int = end) -> bytes:
                 return b"".join(chunks(self._packs, self._tables.get(document.table), begin, end))

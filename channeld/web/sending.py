@@ -63,7 +63,8 @@ async def send(
             except (DiskFull, DiskUnavailable) as error:
                 if body.otherwise is None:
                     raise
-                log.warning("%s is sent without a file. %s", request.rel_url.raw_path, error)
+                level = logging.DEBUG if isinstance(error, DiskFull) else logging.WARNING
+                log.log(level, "%s is sent without a file. %s", request.rel_url.raw_path, error)
             return await _send_stream(request, status, fields, body.otherwise, start, stop)
         case StreamBody():
             return await _send_stream(request, status, fields, body, start, stop)

@@ -98,7 +98,7 @@ def test_trouble_is_written_down_and_the_copy_ends_with_the_trouble(stage: Bench
     clock.advance(seconds=1)
 
     def troubled(*_arguments: Any) -> Any:
-        raise DiskUnavailable("/data", "it is broken")
+        raise DiskUnavailable("/srv/data", "it is broken")
 
     started = another(stage, troubled)
     for _ in range(3):
@@ -107,7 +107,7 @@ def test_trouble_is_written_down_and_the_copy_ends_with_the_trouble(stage: Bench
     found = look_up(stage, copy)
     outcome = Outcome.read(found.outcome)
     assert (found.state, outcome.attempts) == ("pinned", 3)
-    assert outcome.trouble.startswith("The file system failed at /data: it is broken.")
+    assert outcome.trouble.startswith("The file system failed at data: it is broken.")
     started.close()
     assert stage.instance.copies.take_up() == 1
     assert stage.holds(PRODUCTION) == production_of(ALPHA)
@@ -119,14 +119,14 @@ def test_what_cannot_be_done_fails_in_the_end(stage: Bench, clock: ManualClock) 
     clock.advance(seconds=_DAY_SECONDS + 1)
 
     def troubled(*_arguments: Any) -> Any:
-        raise DiskUnavailable("/data", "it is broken")
+        raise DiskUnavailable("/srv/data", "it is broken")
 
     started = another(stage, troubled)
     assert started.take_up() == 0
     started.close()
 
     failed = look_up(stage, copy)
-    assert (failed.state, errors(failed)) == ("failed", ("The file system failed at /data: it is broken.",))
+    assert (failed.state, errors(failed)) == ("failed", ("The file system failed at data: it is broken.",))
     assert (stage.holds(PRODUCTION), stage.staged(), stage.pins()) == ({}, {ALPHA.sha256}, 0)
     last = stage.instance.database.read_now(lambda connection: audit.newest(connection, limit=1))[0]
     assert (last.action, last.subject) == ("copy.fail", copy.id)

@@ -118,13 +118,8 @@ class FillingDisk(Disk):
     full = False
     full_folder = ""
 
-    def create(self, path: Path) -> BinaryIO:
-        if self.full_folder in path.parts:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().create(path)
-
     def write(self, file: BinaryIO, data: bytes) -> None:
-        if self.full:
+        if self.full or self.full_folder in Path(file.name).parts:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         super().write(file, data)
 

@@ -22,6 +22,7 @@ PATH = "/chan/noarch/repodata.json"
 async def test_a_frame_without_room_for_it_is_sent_out_of_its_pages(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int
 ) -> None:
+    caplog.set_level(logging.DEBUG, "channeld.web.sending")
     disk = FillingDisk()
     async with running_server(tmp_path, disk=disk) as server:
         server.channel()
@@ -47,8 +48,24 @@ async def test_a_frame_without_room_for_it_is_sent_out_of_its_pages(
         assert (await ask(server.port, "GET", PATH, coded)).body == before_coded.body
         assert list((tmp_path / "data" / "frames").rglob("*.zst")) == []
     assert any(
-        f"{PATH}.zst is sent without a file. The disk" in text for text in messages(caplog, logging.WARNING)
+        f"{PATH}.zst is sent without a file. The disk" in text for text in messages(caplog, logging.DEBUG)
     )
+
+
+async def test_readers_do_not_take_the_last_room(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server:
+        server.channel()
+        await server.upload("alpha-1.0-0.conda", build_conda("alpha"))
+        await server.settled()
+        before = await ask(server.port, "GET", f"{PATH}.zst")
+        for frame in (tmp_path / "data" / "frames").rglob("*.zst"):
+            frame.unlink()
+        server.services.instance.blobs.reserve_bytes = 2**60
+        assert (await ask(server.port, "GET", f"{PATH}.zst")).body == before.body
+        assert list((tmp_path / "data" / "frames").rglob("*.zst")) == []
+        server.services.instance.blobs.reserve_bytes = 0
+        assert (await ask(server.port, "GET", f"{PATH}.zst")).body == before.body
+        assert len(list((tmp_path / "data" / "frames").rglob("*.zst"))) == 1
 
 
 async def test_a_page_that_is_gone_as_well_is_503(tmp_path: Path) -> None:
