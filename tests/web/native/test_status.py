@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.clock import ManualClock
 from tests.support.faults import FillingDisk
 from tests.support.packages import build_conda
 from tests.support.server import RunningServer, grant, running_server
+from tests.support.waiting import until
 
 STATUS = "/api/v1/status"
 
@@ -103,9 +103,9 @@ async def test_trouble_is_told_that_the_catalog_has_no_room_for(
         server.channel()
         disk.full_folder = "frames"
         await server.upload("alpha-1.0-0.conda", build_conda("alpha"))
-        async with asyncio.timeout(20):
-            while not (trouble := (await server.ask("GET", STATUS)).json["indexer"]["trouble"]):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(server.services.trouble()))
+        trouble = (await server.ask("GET", STATUS)).json["indexer"]["trouble"]
+        assert trouble == server.services.trouble()
         assert trouble.startswith("The disk that holds ")
 
 
