@@ -31,6 +31,7 @@ from channeld.catalog.prepared import execute
 from channeld.catalog.privatefile import create_private
 from channeld.catalog.rejections import DatabaseUnsupported
 from channeld.catalog.unavailable import (
+    PRIMARY,
     CatalogUnavailable,
     CommitUncertain,
     problem_of,
@@ -218,7 +219,7 @@ def _set(connection: Any, pragma: str) -> None:
         try:
             connection.execute(f"PRAGMA {pragma}")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(_LOOK_SECONDS)
         else:

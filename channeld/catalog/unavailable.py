@@ -17,7 +17,7 @@ from channeld.errors import Unavailable
 _ABOUT_STATEMENT = (sa.exc.IntegrityError, sa.exc.ProgrammingError)
 
 #: SQLite's primary code in an extended one.
-_PRIMARY: Final = 0xFF
+PRIMARY: Final = 0xFF
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ def unavailable_on_error() -> Iterator[None]:
 def trouble_of(error: BaseException) -> CatalogUnavailable:
     """Return what to tell of an error of the database."""
     code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, sa.exc.DBAPIError) else 0
-    damaged = code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    damaged = code & PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     return (CatalogDamaged if damaged else CatalogUnavailable)(problem_of(error))
 
 

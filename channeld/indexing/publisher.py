@@ -274,10 +274,8 @@ class Publisher:
                 with damage_of(key):
                     future.result()
         except BaseException:
-            with suppress(OSError):
-                self.assembly.drop(
-                    new
-                )  # or every try on a full disk would leave those for which there was room
+            with suppress(OSError):  # or every try on a full disk would leave those for which there was room
+                self.assembly.drop(new)
             raise
 
     def _flip(
