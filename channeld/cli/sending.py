@@ -23,6 +23,7 @@ from channeld.cli.progress import Progress
 _CHUNK: Final = 256 * 1024
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_TOLD_SECONDS: Final = 5.0  # a pause that nobody should wonder about
 _POLL_SECONDS: Final = 0.25
 
 
@@ -116,6 +117,9 @@ class Sender:
                     if not tries_left:
                         raise
                     wait = max(pause, min(trouble.retry_after, _LONGEST_PAUSE_SECONDS))
+                    if wait >= _TOLD_SECONDS:
+                        again = f"Trying again in {wait:.0f} s."
+                        self._progress.say(f"{file.name}: {trouble.message} {again}", err=True)
                 except Failure:
                     self._progress.add(size - body.sent)  # nothing more of it will go out
                     raise

@@ -102,7 +102,8 @@ def test_it_is_tried_again_with_all_of_its_bytes(file: Path, short_pauses: list[
     gateway: tuple[int, dict[str, str], dict[str, Any]] = (502, {}, {})
     with scripted(away("0"), gateway, away("7"), uploaded(sha256)) as server:
         done = upload(file, server.url)
-    assert done == Ran(0, f"{A1}: uploaded (noarch, labels main)\n1 package stored.\n", "")
+    told = f"{A1}: The disk is full. Trying again in 7 s.\n"
+    assert done == Ran(0, f"{A1}: uploaded (noarch, labels main)\n1 package stored.\n", told)
     assert server.received == [DATA] * 4
     assert short_pauses == [0.5, 1.0, 7.0]
 
